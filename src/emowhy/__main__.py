@@ -1,0 +1,3 @@
+from emowhy.cli import main
+
+main()

@@ -1,0 +1,40 @@
+"""The command line: one file a command group, thin. Results to stdout, messages to stderr."""
+
+from __future__ import annotations
+
+import typer
+
+from emowhy.cli import clues, doctor, explain, prompts, report, serve
+
+app = typer.Typer(
+    name="emowhy",
+    help="Explain emotions in text: which emotion, why, and which words say so.",
+    no_args_is_help=True,
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"emowhy {installed('emowhy')}")
+        raise typer.Exit
+
+
+app.command("explain")(explain.explain)
+app.command("clues")(clues.clues)
+app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
+app.command("report")(report.report)
+app.add_typer(prompts.app, name="prompts", help="The strategies: list them, or show one rendered.")
+
+
+def main() -> None:
+    """The entry point of the `emowhy` command."""
+    app()

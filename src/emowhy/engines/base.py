@@ -1,0 +1,78 @@
+"""What an engine is: chats in, replies out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from emowhy.errors import UsageError
+from emowhy.types import Chat, Reply
+
+Take = Callable[[int], list[Chat]]
+
+
+class Engine:
+    """A language model behind one verb. A plug-in overrides `generate`, or `stream` if it batches continuously.
+
+    A whole engine (find it with `--engine my_module:Parrot`):
+
+        class Parrot(Engine):
+            name = "parrot"
+
+            def generate(self, chats):
+                return [Reply(text=chat.messages[-1].content) for chat in chats]
+
+    A failed chat is a `Reply(finish="error", error="why")`, never an exception; an exception
+    (`EngineError`) says that the engine as a whole is gone.
+    """
+
+    name: ClassVar[str]
+    batch_size: int = 32
+    context_length: int | None = None
+    """Tokens of prompt and reply together; None: unknown."""
+    control_tokens: tuple[str, ...] = ()
+    """Strings that the tokenizer turns into control tokens; they are broken up in sample text."""
+
+    def probe(self) -> None:
+        """Find out what the engine can do, before the first row; raises an `EmowhyError` if it cannot work at all."""
+
+    def generate(self, chats: Sequence[Chat]) -> list[Reply]:
+        """One reply a chat, in the chats' order."""
+        if type(self).stream is Engine.stream:
+            raise UsageError(f"the engine {type(self).__name__} overrides neither `generate` nor `stream`")
+        waiting = list(reversed(chats))
+        replies: dict[int, Reply] = {}
+
+        def take(room: int) -> list[Chat]:
+            return [waiting.pop() for _ in range(min(room, len(waiting)))]
+
+        for chat, reply in self.stream(take):
+            replies[id(chat)] = reply
+        return [replies[id(chat)] for chat in chats]
+
+    def stream(self, take: Take) -> Iterator[tuple[Chat, Reply]]:
+        """Replies as they finish, in any order, each with the very chat object that was taken.
+
+        `take(room)` gives up to `room` chats. An empty list means "nothing now": there may be more
+        after the next yielded reply, so the stream ends when nothing was taken and nothing is in flight.
+        """
+        while chats := take(self.batch_size):
+            yield from zip(chats, self.generate(chats), strict=True)
+
+    def logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[float]:
+        """Natural log-probability of continuation i as the reply to chat i (summed over its tokens)."""
+        raise UsageError(
+            f"the engine {self.name!r} gives no log-probabilities of given texts",
+            "use --engine transformers, vllm or server",
+        )
+
+    def count_tokens(self, chat: Chat) -> int:
+        """Tokens of the rendered chat. Without a tokenizer: a stated over-estimate, one token for two bytes."""
+        return sum(len(message.content.encode()) // 2 + 8 for message in chat.messages)
+
+    def identity(self) -> Mapping[str, Any]:
+        """What makes replies what they are: engine, model, adapter, revision or hash, licence."""
+        return {"engine": self.name}
+
+    def close(self) -> None:
+        """Let go of processes, connections and memory."""

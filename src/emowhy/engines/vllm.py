@@ -1,0 +1,210 @@
+"""vLLM in this process: continuous batching, LoRA, bound replies; rows stream out as they finish.
+
+`vllm_flags` is also what `emowhy serve` starts a server with, so that both run a model alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emowhy.engines.base import Engine, Take
+from emowhy.engines.chat_ids import chat_ids, control_tokens
+from emowhy.errors import EngineError, MissingError, UsageError
+from emowhy.models import EMBEDDED, adapter_identity, file_hash, find_adapter, find_model
+from emowhy.types import Chat, Finish, Reply, Usage
+
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""LoRA ranks that vLLM can serve (as a maximum)."""
+
+
+class VllmEngine(Engine):
+    """Options are vLLM's engine arguments (`tensor_parallel_size=2`, `max_model_len=4096`, `reasoning_parser=…`)."""
+
+    name = "vllm"
+
+    def __init__(self, model: str | None = None, adapter: str | None = None, **options: Any) -> None:
+        quiet_environment()
+        try:
+            from vllm import LLM
+        except ImportError as error:
+            raise missing_vllm() from error
+        self._found = find_model(model or EMBEDDED)
+        self._adapter = find_adapter(adapter)
+        arguments: dict[str, Any] = {name.replace("-", "_"): value for name, value in options.items()}
+        parser = arguments.pop("reasoning_parser", "")
+        arguments = {**lora_arguments(self._adapter), **arguments}
+        arguments["structured_outputs_config"] = {**BOUND, "reasoning_parser": parser}
+        self._binds_after_thinking = bool(parser)
+        try:
+            self._llm = LLM(model=self._found.path, **arguments)
+        except TypeError as error:
+            raise UsageError(f"vLLM refused an engine argument: {error}", "check --engine-arg") from error
+        except OSError as error:
+            raise MissingError(f"model {self._found.name!r}: {str(error).splitlines()[0]}", "check --model") from error
+        except (RuntimeError, ValueError) as error:
+            raise EngineError(f"vLLM did not start: {str(error).strip().splitlines()[-1]}", "emowhy doctor") from error
+        self._engine = self._llm.llm_engine
+        self.tokenizer = self._llm.get_tokenizer()
+        self.context_length = self._engine.model_config.max_model_len
+        self.control_tokens = control_tokens(self.tokenizer)
+        self.batch_size = self._engine.vllm_config.scheduler_config.max_num_seqs
+        self._lora = None
+        if self._adapter is not None:
+            from vllm.lora.request import LoRARequest
+
+            self._lora = LoRARequest(adapter_name(self._adapter), 1, str(self._adapter.absolute()))
+
+    def identity(self) -> Mapping[str, Any]:
+        import vllm
+
+        made = {**self._found.identity, **adapter_identity(self._adapter)}
+        return {"engine": self.name, **made, "dtype": str(self._engine.model_config.dtype), "vllm": vllm.__version__}
+
+    def count_tokens(self, chat: Chat) -> int:
+        return len(chat_ids(self.tokenizer, chat))
+
+    def stream(self, take: Take) -> Iterator[tuple[Chat, Reply]]:
+        flying: dict[str, Chat] = {}
+        # Some wait in the engine beyond what it can run at once, so that a freed place is filled without us.
+        most = self.batch_size + min(self.batch_size, 64)
+        try:
+            while True:
+                for chat in take(most - len(flying)):
+                    refused = self._add(chat, flying)
+                    if refused is not None:
+                        yield chat, refused
+                if not flying:
+                    if (chats := take(1)) == []:
+                        return
+                    for chat in chats:
+                        refused = self._add(chat, flying)
+                        if refused is not None:
+                            yield chat, refused
+                    continue
+                for output in self._step():
+                    if output.finished:
+                        yield flying.pop(output.request_id), _reply(output)
+        finally:
+            if flying:
+                self._engine.abort_request(list(flying))
+
+    def _add(self, chat: Chat, flying: dict[str, Chat]) -> Reply | None:
+        """Hand a chat to vLLM; a reply at once if vLLM refuses it (too long, say)."""
+        name = f"emowhy-{self._next()}"
+        prompt = {"prompt_token_ids": chat_ids(self.tokenizer, chat)}
+        try:
+            # vLLM may make the name unique in its own way: what it returns is what it answers with
+            added = self._engine.add_request(name, prompt, self._params(chat), lora_request=self._lora)
+        except ValueError as error:
+            return Reply(finish="error", error=str(error)[:300])
+        flying[added or name] = chat
+        return None
+
+    _count = 0
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    def _step(self) -> list[Any]:
+        try:
+            return list(self._engine.step())
+        except Exception as error:  # EngineDeadError and whatever a worker died of: nothing more will come
+            raise EngineError(f"vLLM stopped: {error}", "type the same command again: finished rows are kept") from error
+
+    def _params(self, chat: Chat) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        sampling = chat.sampling
+        bind = chat.schema is not None and (not sampling.thinking or self._binds_after_thinking)
+        return SamplingParams(
+            temperature=sampling.temperature,
+            max_tokens=sampling.max_tokens,
+            seed=sampling.seed if sampling.temperature else None,
+            logprobs=0,  # of the written token alone
+            structured_outputs=StructuredOutputsParams(json=json.dumps(chat.schema)) if bind else None,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    def logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[float]:
+        from vllm import SamplingParams
+
+        prompts, lengths = [], []
+        for chat, text in zip(chats, continuations, strict=True):
+            answer = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+            prompts.append({"prompt_token_ids": chat_ids(self.tokenizer, chat) + answer})
+            lengths.append(len(answer))
+        params = SamplingParams(temperature=0, max_tokens=1, prompt_logprobs=0)
+        outputs = self._llm.generate(prompts, params, lora_request=self._lora, use_tqdm=False)
+        return [
+            sum(
+                entry[token].logprob
+                for token, entry in zip(output.prompt_token_ids[-length:], output.prompt_logprobs[-length:], strict=True)
+            )
+            for output, length in zip(outputs, lengths, strict=True)
+        ]
+
+    def close(self) -> None:
+        self._engine.engine_core.shutdown()
+
+
+BOUND = {"backend": "xgrammar", "disable_any_whitespace": True}
+"""How vLLM binds replies: without free white space, in which a small model can loop until its budget ends."""
+
+
+def _reply(output: Any) -> Reply:
+    said = output.outputs[0]
+    finish: Finish = "length" if said.finish_reason == "length" else "stop"
+    if said.finish_reason not in ("length", "stop"):
+        return Reply(finish="error", error=f"vLLM ended the request: {said.finish_reason}")
+    tokens = None
+    if said.logprobs:
+        pairs = zip(said.token_ids, said.logprobs, strict=False)
+        tokens = tuple((entry[token].decoded_token or "", entry[token].logprob) for token, entry in pairs)
+    seconds = 0.0
+    if output.metrics is not None and getattr(output.metrics, "last_token_ts", 0):
+        seconds = output.metrics.last_token_ts - output.metrics.scheduled_ts
+    usage = Usage(len(output.prompt_token_ids), len(said.token_ids))
+    return Reply(said.text, finish=finish, usage=usage, tokens=tokens, seconds=seconds)
+
+
+def lora_arguments(adapter: Path | None) -> dict[str, Any]:
+    """The engine arguments that an adapter needs. Raises UsageError for one that vLLM cannot serve."""
+    if adapter is None:
+        return {}
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    for key, what in (("use_dora", "DoRA"), ("modules_to_save", "modules_to_save")):
+        if config.get(key):
+            raise UsageError(f"vLLM cannot serve the adapter {adapter}: it uses {what}", "merge it into its base first")
+    if config.get("bias", "none") != "none":
+        raise UsageError(f"vLLM cannot serve the adapter {adapter}: it trains biases", "merge it into its base first")
+    rank = max([config.get("r", 0), *config.get("rank_pattern", {}).values()])
+    if rank > RANKS[-1]:
+        raise UsageError(f"vLLM cannot serve the adapter {adapter}: rank {rank} is over {RANKS[-1]}", "merge it first")
+    return {"enable_lora": True, "max_loras": 1, "max_lora_rank": next(r for r in RANKS if r >= max(rank, 8))}
+
+
+def adapter_name(adapter: Path) -> str:
+    """The name an adapter is served under: its folder's with its content's hash, so that no cache is ever stale."""
+    return f"{adapter.absolute().name}-{file_hash(adapter / 'adapter_model.safetensors')[:8]}"
+
+
+def quiet_environment() -> None:
+    """No telemetry; vLLM's own log only where it is asked for; a key-value cache that leaves a small machine room."""
+    os.environ["VLLM_NO_USAGE_STATS"] = "1"
+    os.environ["DO_NOT_TRACK"] = "1"
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_CONFIGURE_LOGGING", "1")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
+
+
+def missing_vllm() -> MissingError:
+    return MissingError(
+        "vLLM is not installed",
+        'with a GPU: pip install "emowhy[vllm]"; on a CPU: make test installs it, or see "Engines" in the README',
+    )

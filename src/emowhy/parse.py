@@ -1,0 +1,227 @@
+"""Reply -> Explanation, or why not: strict first, lenient second; quotes checked, scores with their source."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from emowhy.schema import MOST_EMOTIONS
+from emowhy.shown import locate, show
+from emowhy.taxonomy import Taxonomy, normalise
+from emowhy.types import Cause, Clue, Emotion, Reply, Sample, ScoreSource, Status
+
+_THINK = re.compile(r"^\s*(?:<think>)?(.*?)</think>\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a reply says, or why it says nothing (`status` other than "ok")."""
+
+    status: Status
+    answer: Mapping[str, Any]
+    how: Literal["strict", "lenient"] | None = None
+
+
+def split_thinking(reply: Reply) -> tuple[str, str | None]:
+    """The reply's text without its thinking, and the thinking: from the server's field or from think tags.
+
+    An opened tag that never closes leaves no answer: all of it was thinking.
+    """
+    text, thinking = reply.text, reply.thinking
+    if (match := _THINK.match(text)) is not None:
+        inside = match.group(1).strip()
+        return text[match.end() :], "\n".join(filter(None, (thinking, inside))) or None
+    if text.lstrip().startswith("<think>"):
+        inside = text.lstrip().removeprefix("<think>").strip()
+        return "", "\n".join(filter(None, (thinking, inside))) or None
+    return text, thinking
+
+
+def parse(reply: Reply, fields: Sequence[str], sample: Sample) -> Parsed:
+    """Read a reply that should be a JSON object with these fields.
+
+    Strict: the whole text is that object. Lenient: the last such object in the text that is not
+    merely repeated from the sample, small faults mended (code fences, trailing commas, single
+    quotes); `emotions` or, where none is asked for, any field must be there.
+    """
+    if reply.finish == "error":
+        return Parsed("error", {})
+    if reply.finish == "refusal":
+        return Parsed("refused", {})
+    text, _ = split_thinking(reply)
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict) and set(fields) <= answer.keys() and _well_formed(answer):
+        return Parsed("ok", answer, "strict")
+    if reply.finish == "length":
+        return Parsed("truncated", {})
+    for candidate in _objects(text, sample):
+        answer = _mend(candidate)
+        if answer is not None and _well_formed(answer) and _answers(answer, fields):
+            return Parsed("ok", answer, "lenient")
+    return Parsed("unparsed", {})
+
+
+def _answers(answer: Mapping[str, Any], fields: Sequence[str]) -> bool:
+    needed = "emotions" if "emotions" in fields else "explanation"
+    return bool(answer.get(needed))
+
+
+def _well_formed(answer: Mapping[str, Any]) -> bool:
+    """Types as asked for; a lone label may stand without its list, a lone quote without its object."""
+    emotions, causes = answer.get("emotions", []), answer.get("causes", [])
+    texts = (answer.get(name) for name in ("reasoning", "interpretation", "explanation"))
+    return (
+        isinstance(emotions, str | list)
+        and all(isinstance(label, str) for label in emotions)
+        and isinstance(causes, list)
+        and all(isinstance(cause, str) or _is_quote(cause) for cause in causes)
+        and all(text is None or isinstance(text, str) for text in texts)
+    )
+
+
+def _is_quote(cause: Any) -> bool:
+    return (
+        isinstance(cause, dict)
+        and isinstance(cause.get("quote"), str)
+        and isinstance(cause.get("turn"), int | str | None)
+    )
+
+
+def _objects(text: str, sample: Sample) -> Iterator[str]:
+    """Stretches of `text` that may be a JSON object, the last first, without those copied from the sample."""
+    told = " ".join(_squeeze(show(words)) for words in _words_of(sample))
+    stretches: list[str] = []
+    start, depth = -1, 0
+    quoted = escaped = False
+    for place, letter in enumerate(text):
+        if quoted:
+            quoted, escaped = (letter != '"' or escaped), (letter == "\\" and not escaped)
+        elif letter == '"' and depth:
+            quoted = True
+        elif letter == "{":
+            start, depth = (place if not depth else start), depth + 1
+        elif letter == "}" and depth:
+            depth -= 1
+            if not depth:
+                stretches.append(text[start : place + 1])
+    if depth:  # never closed, or a quotation mark too few: all of the rest
+        stretches.append(text[start:])
+    for stretch in reversed(stretches):
+        if _squeeze(stretch) not in told:
+            yield stretch
+
+
+def _squeeze(text: str) -> str:
+    return "".join(text.split())
+
+
+def _words_of(sample: Sample) -> Iterator[str]:
+    yield from (turn.text for turn in sample.turns().values())
+    yield from (words for words in sample.observations.values() if words)
+
+
+def _mend(text: str) -> dict[str, Any] | None:
+    import json_repair
+
+    try:
+        answer = json_repair.loads(text, skip_json_loads=False)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def read_emotions(answer: Mapping[str, Any], taxonomy: Taxonomy) -> list[str]:
+    """Labels without repeats, at most three, each brought to the label set's spelling where it is known there.
+
+    A word outside the set stays as it is: it is counted as off-list, never turned into a label.
+    """
+    said = answer.get("emotions", [])
+    words = re.split(r"[,/;]| and ", said) if isinstance(said, str) else said
+    labels = [normalise(word, taxonomy.labels or None) for word in words]
+    return list(dict.fromkeys(filter(None, labels)))[:MOST_EMOTIONS]
+
+
+def read_causes(answer: Mapping[str, Any], sample: Sample) -> list[Cause]:
+    """The quotes, each checked against the turn or observation that it names (any, if it names none).
+
+    A verbatim quote is given as its words stand there, with offsets; another is kept, unverified.
+    """
+    found: list[Cause] = []
+    for cause in answer.get("causes", []):
+        quote, place = (cause, None) if isinstance(cause, str) else (cause["quote"], cause.get("turn"))
+        if quote.strip():
+            found.append(check_quote(quote, place, sample))
+    return list(dict.fromkeys(found))
+
+
+def check_quote(quote: str, place: int | str | None, sample: Sample) -> Cause:
+    """One quote as a `Cause`: verified with its offsets if its words stand where it says, in order."""
+    turns = {number: turn.text for number, turn in sample.turns().items()}
+    if isinstance(place, str) and place.strip().lstrip("[").rstrip("]").isdecimal() and place not in sample.observations:
+        place = int(place.strip().strip("[]"))
+    if isinstance(place, bool):
+        place = None
+    if place is None:
+        nearest_first = [sample.target, *range(sample.target - 1, -1, -1), *range(sample.target + 1, len(turns) + 1)]
+        places: list[int | str] = [number for number in nearest_first if number in turns]
+        places += list(sample.observations)
+    else:
+        places = [place]
+    for where in places:
+        text = turns.get(where) if isinstance(where, int) else sample.observations.get(where)
+        if text and (span := locate(quote, text)):
+            start, end = span
+            turn, observation = (where, None) if isinstance(where, int) else (None, where)
+            return Cause(text[start:end], turn, observation, start, end, verified=True)
+    turn, observation = (place, None) if isinstance(place, int) else (None, place)
+    return Cause(quote, turn, observation)
+
+
+def score_emotions(
+    labels: Sequence[str], tokens: Sequence[tuple[str, float]] | None, clues: Sequence[Clue]
+) -> tuple[tuple[Emotion, ...], ScoreSource | None]:
+    """Each label with its probability, and whose it is.
+
+    From the engine: the product of the probabilities of the label's own tokens as they were
+    generated (after everything before them). Without log-probabilities: the specialists' calibrated
+    score. One source for a whole row, so that its scores can be compared.
+    """
+    if tokens and (scores := _label_probabilities(labels, tokens)) is not None:
+        return tuple(map(Emotion, labels, scores)), "engine"
+    known = {clue.label: clue.score for clue in clues if clue.kind == "emotion"}
+    if any(label in known for label in labels):
+        return tuple(Emotion(label, known.get(label)) for label in labels), "specialist"
+    return tuple(map(Emotion, labels)), None
+
+
+def _label_probabilities(labels: Sequence[str], tokens: Sequence[tuple[str, float]]) -> list[float] | None:
+    """exp of the summed log-probabilities of the tokens that overlap each label's letters; None if one is not found."""
+    text = "".join(piece for piece, _ in tokens)
+    field = re.search(r'"emotions"\s*:', text)
+    if field is None:
+        return None
+    ends: list[int] = []
+    total = 0
+    for piece, _ in tokens:
+        total += len(piece)
+        ends.append(total)
+    scores: list[float] = []
+    for label in labels:
+        start = text.casefold().find(label.casefold(), field.end())
+        if start < 0:
+            return None
+        stop = start + len(label)
+        inside = (
+            logprob
+            for (piece, logprob), end in zip(tokens, ends, strict=True)
+            if end > start and end - len(piece) < stop
+        )
+        scores.append(min(1.0, math.exp(sum(inside))))
+    return scores

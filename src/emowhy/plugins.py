@@ -1,0 +1,33 @@
+"""How a plug-in is found: a shipped name, an entry point in the group `emowhy.<role>s`, or `module:Name`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from emowhy.errors import MissingError, UsageError, nearest
+
+
+def find_plugin(role: str, name: str, shipped: Mapping[str, str]) -> Any:
+    """The class (or factory) called `name`. Raises UsageError with the nearest known name, or says what broke."""
+    installed = {point.name: point.value for point in entry_points(group=f"emowhy.{role}s")}
+    address = shipped.get(name) or installed.get(name) or name
+    module_name, colon, attribute = address.partition(":")
+    if not colon:
+        raise UsageError(f"no {role} {name!r}", nearest(name, {*shipped, *installed}) + "; or module:Name")
+    if name == address and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # a user's own module lies beside the input, as with `python -m`
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if name in shipped:
+            raise
+        raise MissingError(f"{role} {name!r}: {error}", f"put {module_name}.py in this folder or on PYTHONPATH") from error
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise UsageError(f"module {module_name!r} has no {attribute!r}", f"known: {', '.join(vars(module))}") from None

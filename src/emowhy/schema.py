@@ -1,0 +1,66 @@
+"""Which JSON a reply must be: a schema made from a step's reply fields, the labels and the places a quote can have."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+FIELDS = ("observations", "interpretation", "reasoning", "emotions", "causes", "explanation")
+"""The reply fields there are, in the order in which a reply gives them: reasons before labels."""
+
+MOST_EMOTIONS = 3
+MOST_CAUSES = 3
+MOST_QUOTE = 160  # characters
+
+Place = int | str
+"""A turn's number, or an observation's name."""
+
+
+def _text(longest: int) -> dict[str, Any]:
+    return {"type": "string", "minLength": 1, "maxLength": longest}
+
+
+@functools.lru_cache(maxsize=1024)
+def reply_schema(
+    fields: tuple[str, ...], labels: tuple[str, ...], places: tuple[Place, ...], max_tokens: int
+) -> dict[str, Any]:
+    """The JSON schema of a reply with these fields, in this order.
+
+    `labels` empty means open labels. String bounds grow with `max_tokens`, so that a schema-bound
+    reply can close before its budget ends (an English token is about four characters). The same
+    arguments give the same object: engines cache compiled grammars by it; nobody changes it.
+    """
+    unit = max(max_tokens, 64) / 256
+    label: dict[str, Any] = {"enum": list(labels)} if labels else {"type": "string", "minLength": 2, "maxLength": 24}
+    shapes: dict[str, dict[str, Any]] = {
+        "reasoning": _text(int(340 * unit)),
+        "observations": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 3,
+            "items": _object(
+                observation=_text(int(80 * unit)),
+                strength={"enum": ["weak", "moderate", "strong"]},
+                emotion=label,
+            ),
+        },
+        "interpretation": _text(int(180 * unit)),
+        "emotions": {"type": "array", "minItems": 1, "maxItems": MOST_EMOTIONS, "items": label},
+        "causes": {
+            "type": "array",
+            "minItems": 0,
+            "maxItems": MOST_CAUSES,
+            "items": _object(turn={"enum": list(places)}, quote=_text(min(MOST_QUOTE, int(100 * unit)))),
+        },
+        "explanation": _text(int(280 * unit)),
+    }
+    return _object(**{name: shapes[name] for name in fields})
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
