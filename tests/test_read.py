@@ -51,7 +51,7 @@ def samples(outcomes: Any) -> list[Sample]:
 
 
 def reason(row: Any) -> str:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=r"\S") as caught:
         sample_from(row, "1")
     return str(caught.value)
 
@@ -70,7 +70,8 @@ def test_the_row_of_the_design_is_read_as_it_says() -> None:
     assert sample.context == (Turn("How was the flight?", "B"),)
     assert sample.observations == {"face": "brows lowered, lips pressed", "voice": None}
     assert sample.extra == {"topic": "travel"}
-    assert sample.gold is not None and sample.gold.causes is not None
+    assert sample.gold is not None
+    assert sample.gold.causes is not None
     (cause,) = sample.gold.causes
     assert (cause.turn, cause.start, cause.end, cause.verified) == (1, 5, 17, True)
 
@@ -82,7 +83,8 @@ def test_an_integer_id_is_a_string_and_a_missing_or_blank_one_is_the_fallback() 
 
 def test_turns_may_be_plain_strings_and_blank_ones_keep_their_number() -> None:
     sample = sample_from({"text": "x", "context": ["a", {"speaker": 2, "text": ""}], "after": ["z"]}, "1")
-    assert sample.context == (Turn("a"), Turn("", "2")) and sample.after == (Turn("z"),)
+    assert sample.context == (Turn("a"), Turn("", "2"))
+    assert sample.after == (Turn("z"),)
 
 
 def test_a_blank_text_beside_an_observation_is_no_text() -> None:
@@ -163,7 +165,8 @@ def test_a_gold_cause_is_placed_where_it_stands_verbatim(cause: Any, place: tupl
         "gold": {"causes": [cause]},
     }
     gold = sample_from(row, "1").gold
-    assert gold is not None and gold.causes is not None
+    assert gold is not None
+    assert gold.causes is not None
     (found,) = gold.causes
     assert (found.turn, found.observation, found.start, found.end, found.verified) == place
 
@@ -250,14 +253,18 @@ def test_any_objects_are_samples_and_rejections_that_can_be_written(rows: list[A
 def test_a_bad_line_is_rejected_by_its_number_and_the_rest_goes_on(tmp_path: Path, line: str, why: str) -> None:
     good, (bad,) = split(read(write(tmp_path / "a.jsonl", [{"text": "a"}, "", line, {"text": "b"}])))
     assert [(sample.id, sample.text) for sample in good] == [("1", "a"), ("4", "b")]
-    assert bad.line == 3 and why in bad.reason and "\n" not in bad.reason and len(bad.raw) <= 500
+    assert bad.line == 3
+    assert why in bad.reason
+    assert "\n" not in bad.reason
+    assert len(bad.raw) <= 500
 
 
 def test_bytes_that_are_not_utf8_cost_their_line_only_and_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"text": "a"}\r\n{"text": "\xff\\xff"}\n{"text": "b"}')
     good, (bad,) = split(read(path))
-    assert [sample.text for sample in good] == ["a", "b"] and bad.reason == "not UTF-8 at byte 11"
+    assert [sample.text for sample in good] == ["a", "b"]
+    assert bad.reason == "not UTF-8 at byte 11"
     assert json.loads(f'"{bad.raw}"').encode(errors="surrogateescape") == b'{"text": "\xff\\xff"}\n'
 
 
@@ -265,7 +272,8 @@ def test_a_line_that_is_too_long_is_skipped_whole(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(formats, "LONGEST_LINE", 100)
     good, bad = split(read(write(tmp_path / "a.jsonl", [{"text": "x" * size} for size in (9, 95, 99, 1000, 9)])))
     assert [len(sample.text or "") for sample in good] == [9, 9]
-    assert [row.line for row in bad] == [2, 3, 4] and all("line too long" in row.reason for row in bad)
+    assert [row.line for row in bad] == [2, 3, 4]
+    assert all("line too long" in row.reason for row in bad)
 
 
 def test_a_used_id_is_rejected_and_names_its_first_line(tmp_path: Path) -> None:
@@ -280,7 +288,8 @@ def test_a_json_file_may_hold_one_list(tmp_path: Path) -> None:
     path.write_bytes(formats.BOM + b' \n[{"text": "a"}, 3,\n {"text": "\xff"}, {"text": "b"}]')
     good, bad = split(read(path))
     assert [(sample.id, sample.text) for sample in good] == [("1", "a"), ("4", "b")]
-    assert [row.line for row in bad] == [2, 3] and count_rows(path) == 4
+    assert [row.line for row in bad] == [2, 3]
+    assert count_rows(path) == 4
     assert [s.text for s in samples(read(write(tmp_path / "lines.json", [{"text": "a"}])))] == ["a"]
     with pytest.raises(InputError, match="begins as a list"):
         list(read(write(tmp_path / "broken.json", ['[{"text": "a"},'])))
@@ -299,9 +308,12 @@ def test_a_csv_cell_may_hold_json_or_one_turn_a_line(tmp_path: Path) -> None:
     )
     first, second = samples(read(path))
     assert (first.id, first.text, first.context) == ("1", '[a], "b"', (Turn("How was the flight?", "B"),))
-    assert first.gold == Gold(emotions=("joy",)) and first.observations == {"face": None}
-    assert second.context == (Turn("one"), Turn("two")) and second.gold == Gold(emotions=("joy", "fear"))
-    assert (first.extra, second.extra) == ({"n": "1"}, {"n": ""}) and count_rows(path) == 2
+    assert first.gold == Gold(emotions=("joy",))
+    assert first.observations == {"face": None}
+    assert second.context == (Turn("one"), Turn("two"))
+    assert second.gold == Gold(emotions=("joy", "fear"))
+    assert (first.extra, second.extra) == ({"n": "1"}, {"n": ""})
+    assert count_rows(path) == 2
 
 
 @settings(max_examples=100, deadline=None)
@@ -330,19 +342,26 @@ def test_a_bad_csv_row_is_rejected_and_the_rest_goes_on(tmp_path: Path, line: by
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,context\n" + b'"one\ntwo",\n' + line + b"last,\n")
     good, (bad,) = split(read(path))
-    assert [sample.text for sample in good] == ["one\ntwo", "last"] and [sample.id for sample in good] == ["1", "3"]
-    assert bad.line == 4 and why in bad.reason and count_rows(path) == 3 and writable(bad)
+    assert [sample.text for sample in good] == ["one\ntwo", "last"]
+    assert [sample.id for sample in good] == ["1", "3"]
+    assert bad.line == 4
+    assert why in bad.reason
+    assert count_rows(path) == 3
+    assert writable(bad)
 
 
 def test_an_open_quote_does_not_pass_for_a_row(tmp_path: Path) -> None:
     _, (bad,) = split(read(write(tmp_path / "a.tsv", ["text\tn", '"open\t1', "swallowed\t2"])))
-    assert bad.line == 2 and "lines 2 to 3" in bad.reason
+    assert bad.line == 2
+    assert "lines 2 to 3" in bad.reason
 
 
 def test_a_csv_row_that_is_too_long_is_skipped_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "LONGEST_LINE", 100)
     good, (bad,) = split(read(write(tmp_path / "a.csv", ["text", "a", "b" * 1000, "c"])))
-    assert [sample.text for sample in good] == ["a", "c"] and bad.line == 3 and len(bad.raw) <= 500
+    assert [sample.text for sample in good] == ["a", "c"]
+    assert bad.line == 3
+    assert len(bad.raw) <= 500
 
 
 def test_a_header_that_cannot_be_used_is_an_input_error(tmp_path: Path) -> None:
@@ -360,7 +379,8 @@ def test_any_bytes_below_a_csv_header_are_samples_and_rejections(data: bytes) ->
         path = Path(folder, "any.csv")
         path.write_bytes(b"text,n\n" + data)
         rows = list(read(path))
-        assert count_rows(path) == len(rows) and all(writable(row) for row in rows)
+        assert count_rows(path) == len(rows)
+        assert all(writable(row) for row in rows)
 
 
 def test_parquet_rows_are_read_in_batches(tmp_path: Path) -> None:
@@ -371,7 +391,9 @@ def test_parquet_rows_are_read_in_batches(tmp_path: Path) -> None:
     parquet.write_table(arrow.Table.from_pylist(rows), path)
     good, (bad,) = split(read(path))
     assert (len(good), bad.line, bad.id, count_rows(path)) == (2999, 8, "7", 3000)
-    assert good[0].context == (Turn("a"),) and good[0].gold is not None and good[0].gold.emotions == ("anger",)
+    assert good[0].context == (Turn("a"),)
+    assert good[0].gold is not None
+    assert good[0].gold.emotions == ("anger",)
     (tmp_path / "b.parquet").write_bytes(b"no")
     with pytest.raises(InputError, match="not a Parquet file"):
         list(read(tmp_path / "b.parquet"))
@@ -383,7 +405,8 @@ def test_a_bad_string_in_parquet_costs_its_row_only(tmp_path: Path) -> None:
     text = arrow.Array.from_buffers(arrow.string(), 3, raw.buffers())
     parquet.write_table(arrow.table({"text": text}), tmp_path / "a.parquet")
     good, (bad,) = split(read(tmp_path / "a.parquet"))
-    assert [sample.text for sample in good] == ["a", "b"] and (bad.line, bad.reason) == (2, "not UTF-8")
+    assert [sample.text for sample in good] == ["a", "b"]
+    assert (bad.line, bad.reason) == (2, "not UTF-8")
 
 
 # ---------------------------------------------------------------- where rows come from
@@ -414,7 +437,8 @@ def test_gzip_is_read_and_a_damaged_one_is_said_to_be(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["e.jsonl", "e.json", "e.csv", "e.tsv"])
 def test_an_empty_file_yields_nothing(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    assert list(read(tmp_path / name)) == [] and count_rows(tmp_path / name) == 0
+    assert list(read(tmp_path / name)) == []
+    assert count_rows(tmp_path / name) == 0
     assert list(read(tmp_path / name, sample=5)) == []
 
 
@@ -422,7 +446,8 @@ def test_a_missing_file_says_where_it_was_looked_for_and_what_is_near(tmp_path: 
     write(tmp_path / "dialogues.jsonl", [])
     with pytest.raises(InputError) as caught:
         read(str(tmp_path / "dialouges.jsonl"))
-    assert str(tmp_path / "dialouges.jsonl") in str(caught.value) and "dialogues.jsonl" in caught.value.cure
+    assert str(tmp_path / "dialouges.jsonl") in str(caught.value)
+    assert "dialogues.jsonl" in caught.value.cure
     for bad in (tmp_path, tmp_path / "no" / "a.csv", "nothing"):
         with pytest.raises(InputError):
             read(bad)
@@ -458,7 +483,8 @@ class Hub:
 def test_a_hub_data_set_streams_and_its_class_numbers_become_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "_module", lambda *_: Hub(("train", "test")))
     (sample,) = samples(read("hub:owner/name:small@test", columns={"gold.emotions": "all"}))
-    assert sample.text == "small" and sample.gold == Gold(emotions=("joy", "fear"))
+    assert sample.text == "small"
+    assert sample.gold == Gold(emotions=("joy", "fear"))
     assert sample.extra == {"label": "fear", "none": None}
     with pytest.raises(UsageError, match="train, test"):
         list(read("owner/name"))
@@ -492,7 +518,8 @@ def test_a_column_whose_name_was_taken_joins_what_the_row_has_as_extra(tmp_path:
 
 def test_a_label_column_is_never_taken_for_gold_unasked(tmp_path: Path) -> None:
     (sample,) = samples(read(write(tmp_path / "a.csv", ["text,emotion,label", "hello,joy,1"])))
-    assert sample.gold is None and sample.extra == {"emotion": "joy", "label": "1"}
+    assert sample.gold is None
+    assert sample.extra == {"emotion": "joy", "label": "1"}
 
 
 def test_a_column_that_is_not_there_names_the_nearest(tmp_path: Path) -> None:
@@ -531,7 +558,8 @@ def test_a_rejected_turn_is_left_out_of_the_context(tmp_path: Path) -> None:
 def test_a_turn_number_is_a_number_and_used_once(tmp_path: Path) -> None:
     rows = [{"d": 1, "n": n, "text": "a"} for n in (1, "1.0", "one", None, True, float("1e9"))]
     good, bad = split(read(write(tmp_path / "a.jsonl", rows), dialogue_column="d", turn_column="n"))
-    assert len(good) == 2 and [row.line for row in bad] == [2, 3, 4, 5]
+    assert len(good) == 2
+    assert [row.line for row in bad] == [2, 3, 4, 5]
 
 
 def test_a_dialogue_that_comes_back_is_rejected_with_the_cure(tmp_path: Path) -> None:
@@ -551,7 +579,9 @@ def test_a_limit_keeps_whole_contexts(tmp_path: Path) -> None:
 def test_gold_causes_are_placed_in_the_dialogue_that_was_put_together(tmp_path: Path) -> None:
     rows = [{"d": 1, "text": "it rains"}, {"d": 1, "text": "oh", "gold": {"causes": ["rains"]}}]
     gold = samples(read(write(tmp_path / "a.jsonl", rows), dialogue_column="d"))[1].gold
-    assert gold is not None and gold.causes is not None and (gold.causes[0].turn, gold.causes[0].start) == (0, 3)
+    assert gold is not None
+    assert gold.causes is not None
+    assert (gold.causes[0].turn, gold.causes[0].start) == (0, 3)
 
 
 # ---------------------------------------------------------------- observations, limit, sample
@@ -572,7 +602,8 @@ def test_observations_are_joined_by_id_before_a_row_is_called_empty(tmp_path: Pa
     first, second = samples(read(path, observations=write(tmp_path / name, lines), on_note=notes.append))
     assert (first.text, first.observations["face"]) == (None, "smiles")
     assert second.observations == {"face": "winks", "voice": None}  # what the row says itself stands
-    assert len(notes) == 1 and "1 of 3 ids match no row (9" in notes[0]
+    assert len(notes) == 1
+    assert "1 of 3 ids match no row (9" in notes[0]
 
 
 def test_bad_observations_are_noted_and_a_missing_file_is_an_error(tmp_path: Path) -> None:
@@ -586,7 +617,9 @@ def test_bad_observations_are_noted_and_a_missing_file_is_an_error(tmp_path: Pat
     ]
     notes: list[str] = []
     (sample,) = samples(read(path, observations=write(tmp_path / "o.jsonl", lines), on_note=notes.append))
-    assert sample.observations == {"face": "a"} and len(notes) == 4 and "4 rows" in notes[3]
+    assert sample.observations == {"face": "a"}
+    assert len(notes) == 4
+    assert "4 rows" in notes[3]
     with pytest.raises(InputError):
         read(path, observations=tmp_path / "none.jsonl")
 
@@ -608,7 +641,8 @@ def test_a_sample_is_that_many_rows_in_order_and_the_seed_decides(size: int, see
         column = "d" if dialogues else None
         drawn = samples(read(path, sample=size, seed=seed, dialogue_column=column))
         everything = samples(read(path, dialogue_column=column))
-        assert len(drawn) == min(size, 20) and drawn == [sample for sample in everything if sample in drawn]
+        assert len(drawn) == min(size, 20)
+        assert drawn == [sample for sample in everything if sample in drawn]
         assert drawn == samples(read(path, sample=size, seed=seed, dialogue_column=column))
 
 

@@ -87,6 +87,7 @@ def explain_rows(
         feed.write(row)
         for twin in feed.twins(content):
             feed.write(_copy(row, twin))
+    run.whole = True
     counts = run.index.counts()
     failed = sum(counts.values()) - counts.get("ok", 0) + run.tally.rejected
     if allowed and allowed.exceeded(failed, sum(counts.values()) + run.tally.rejected):
@@ -214,14 +215,14 @@ class _Probe:
         else:
             rows, time_left = f"{self._total:,} rows", f"at most about {spell_seconds(seconds * self._total)}"
         self._watch.note(
-            f"estimate: {rows}, {self._read // self._rows} prompt and {self._written // self._rows} written tokens a row, "
-            f"{time_left} ({PROBED} rows probed; full batches are quicker)"
+            f"estimate: {rows}, {self._read // self._rows} prompt and {self._written // self._rows} written tokens "
+            f"a row, {time_left} ({PROBED} rows probed; full batches are quicker)"
         )
         return True
 
 
 def spell_seconds(seconds: float) -> str:
-    """"40 s", "12 min", "3 h 20 min"."""
+    """As 40 s, 12 min, or 3 h 20 min."""
     if seconds < 100:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

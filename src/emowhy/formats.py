@@ -1,7 +1,7 @@
 """Files, standard input and Hub data sets -> records: a record is one row, or why it could not be read.
 
 Everything streams: a line, a record or a Parquet batch at a time. Only a `.json` file that holds one list
-is read whole. Here it is also said which values a row may hold; what a row means is `read.py`'s business.
+is read whole. Which values a row may hold says `values.py`; what its fields mean, `fields.py`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import csv
 import difflib
 import gzip
 import json
-import math
 import os
 import re
 import sys
-import unicodedata
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -22,9 +20,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from emowhy.errors import InputError, UsageError, missing_extra, nearest
+from emowhy.values import kind_of, parse_json
 
 LONGEST_LINE = 16 * 2**20  # bytes; a longer one is a rejected row, and is never held whole
 SUFFIXES = {
@@ -35,8 +34,6 @@ SUFFIXES = {
     ".tsv": "tsv",
     ".parquet": "parquet",
 }
-DEEPEST = 100  # levels of nesting in a row
-INVISIBLE = frozenset("\u034f\u115f\u1160\u2800\u3164\ufe0e\ufe0f\uffa0")  # blank, though no space by category
 BOM = b"\xef\xbb\xbf"
 HUB_ID = re.compile(r"(?:hub:)?(?P<name>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[\w.+-]+))?(?:@(?P<split>[\w.-]+))?")
 
@@ -129,71 +126,6 @@ def count_rows(source: str | Path, format: str | None = None) -> int | None:
     return sum(1 for _ in records(place))
 
 
-def parse_json(text: str) -> Any:
-    """Strict JSON: no NaN or Infinity. Raises ValueError with a plain reason."""
-    try:
-        return _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"broken JSON at character {error.pos + 1}: {error.msg}") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def kind_of(value: Any) -> str:
-    """What a value is, in JSON's words."""
-    return _KINDS.get(type(value), type(value).__name__)
-
-
-def is_blank(text: str) -> bool:
-    """Whether nothing in it can be seen: only spaces, control, format and zero-width characters."""
-    return all(unicodedata.category(c) in ("Zs", "Zl", "Zp", "Cc", "Cf") or c in INVISIBLE for c in text)
-
-
-def check_values(row: Mapping[str, Any]) -> None:
-    """Raise ValueError for what no JSON file, prompt or database can carry: NUL, lone surrogates, infinity, depth."""
-    for name, value in row.items():
-        if not isinstance(name, str):
-            raise ValueError(f"the key {name!r} is not a string")
-        level: list[Any] = [name, value]
-        for _ in range(DEEPEST):
-            deeper: list[Any] = []
-            for item in level:
-                if isinstance(item, str):
-                    if "\0" in item:
-                        raise ValueError(f"{name}: has a NUL character")
-                    if not item.isascii():
-                        try:
-                            item.encode()
-                        except UnicodeEncodeError:
-                            raise ValueError(f"{name}: has a lone surrogate or bytes that are not UTF-8") from None
-                elif isinstance(item, float):
-                    if math.isinf(item):
-                        raise ValueError(f"{name}: has an infinite number")
-                elif isinstance(item, Mapping):
-                    deeper += item.keys()
-                    deeper += item.values()
-                elif isinstance(item, list | tuple):
-                    deeper += item
-            level = deeper
-            if not level:
-                break
-        else:
-            raise ValueError(f"{name}: nested more than {DEEPEST} levels deep")
-
-
-def jsonable(value: Any) -> Any:
-    """The value as JSON can hold it: dates and other objects as text, NaN as null, of bytes only how many."""
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float):
-        return None if math.isnan(value) else value
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [jsonable(item) for item in value]
-    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
-
-
 # ---------------------------------------------------------------- finding
 
 
@@ -227,23 +159,6 @@ def _missing(source: str, path: Path) -> InputError:
 
 
 # ---------------------------------------------------------------- JSON
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-_KINDS: Mapping[type, str] = {
-    type(None): "null",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    str: "a string",
-    list: "a list",
-    tuple: "a list",
-    dict: "an object",
-}
 
 
 class _Lines(Iterator[tuple[int, bytes]]):
@@ -378,9 +293,10 @@ def _is_unicode(text: str) -> bool:
 
 
 def _parquet(source: Source) -> Any:
-    pyarrow = _module("pyarrow", "reading a Parquet file")
+    import pyarrow.parquet
+
     try:
-        return _module("pyarrow.parquet", "reading a Parquet file").ParquetFile(source.path)
+        return pyarrow.parquet.ParquetFile(source.path)
     except pyarrow.ArrowException as error:
         raise InputError(f"{source.name} is not a Parquet file: {error}", "check how it was written") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -14,7 +15,10 @@ from emowhy.shown import locate, show
 from emowhy.taxonomy import Taxonomy, normalise
 from emowhy.types import Cause, Clue, Emotion, Reply, Sample, ScoreSource, Status
 
-_THINK = re.compile(r"^\s*(?:<think>)?(.*?)</think>\s*", re.DOTALL)
+# Thinking whose opening tag the chat template wrote; a closed block; a block that never closes.
+_THINK = re.compile(r"\A(?:(?!<think>).)*?</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
+_SAID = re.compile(r"""["']emotions["']\s*:\s*(\[[^\]]*|"[^"]*)""")
+_PLACE = re.compile(r"\s*\[?\s*(\d{1,9})\s*\]?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +33,34 @@ class Parsed:
 def split_thinking(reply: Reply) -> tuple[str, str | None]:
     """The reply's text without its thinking, and the thinking: from the server's field or from think tags.
 
-    An opened tag that never closes leaves no answer: all of it was thinking.
+    What follows an opened tag that never closes was thinking too. A reply that is a JSON object as a whole has none.
     """
-    text, thinking = reply.text, reply.thinking
-    if (match := _THINK.match(text)) is not None:
-        inside = match.group(1).strip()
-        return text[match.end() :], "\n".join(filter(None, (thinking, inside))) or None
-    if text.lstrip().startswith("<think>"):
-        inside = text.lstrip().removeprefix("<think>").strip()
-        return "", "\n".join(filter(None, (thinking, inside))) or None
-    return text, thinking
+    blocks = _THINK.findall(reply.text)
+    if not blocks or _whole_object(reply.text) is not None:
+        return reply.text, reply.thinking
+    inside = (block.removeprefix("<think>").removesuffix("</think>").strip() for block in map(str.strip, blocks))
+    return _THINK.sub("", reply.text).strip(), "\n".join(filter(None, (reply.thinking, *inside))) or None
 
 
 def parse(reply: Reply, fields: Sequence[str], sample: Sample) -> Parsed:
     """Read a reply that should be a JSON object with these fields.
 
-    Strict: the whole text is that object. Lenient: the last such object in the text that is not
-    merely repeated from the sample, small faults mended (code fences, trailing commas, single
-    quotes); `emotions` or, where none is asked for, any field must be there.
+    Strict: the whole text is that object. Lenient: the last such object in the text, small faults mended
+    (code fences, trailing commas, single quotes); all fields must be there, or at least some `emotions`
+    (where none are asked for, an `explanation`). What is merely repeated from the sample is no answer.
     """
     if reply.finish == "error":
         return Parsed("error", {})
     if reply.finish == "refusal":
         return Parsed("refused", {})
     text, _ = split_thinking(reply)
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        answer = None
-    if isinstance(answer, dict) and set(fields) <= answer.keys() and _well_formed(answer):
+    answer = _whole_object(text)
+    if (
+        answer is not None
+        and set(fields) <= answer.keys()
+        and _well_formed(answer)
+        and _squeeze(text) not in _told(sample)
+    ):
         return Parsed("ok", answer, "strict")
     if reply.finish == "length":
         return Parsed("truncated", {})
@@ -68,9 +71,17 @@ def parse(reply: Reply, fields: Sequence[str], sample: Sample) -> Parsed:
     return Parsed("unparsed", {})
 
 
+def _whole_object(text: str) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
 def _answers(answer: Mapping[str, Any], fields: Sequence[str]) -> bool:
     needed = "emotions" if "emotions" in fields else "explanation"
-    return bool(answer.get(needed))
+    return bool(answer.get(needed)) or set(fields) <= answer.keys()
 
 
 def _well_formed(answer: Mapping[str, Any]) -> bool:
@@ -96,7 +107,7 @@ def _is_quote(cause: Any) -> bool:
 
 def _objects(text: str, sample: Sample) -> Iterator[str]:
     """Stretches of `text` that may be a JSON object, the last first, without those copied from the sample."""
-    told = " ".join(_squeeze(show(words)) for words in _words_of(sample))
+    told = _told(sample)
     stretches: list[str] = []
     start, depth = -1, 0
     quoted = escaped = False
@@ -119,12 +130,15 @@ def _objects(text: str, sample: Sample) -> Iterator[str]:
 
 
 def _squeeze(text: str) -> str:
-    return "".join(text.split())
+    """Without white space, and without the backslashes of words that were put into a JSON string."""
+    return "".join(text.replace("\\", "").split())
 
 
-def _words_of(sample: Sample) -> Iterator[str]:
-    yield from (turn.text for turn in sample.turns().values())
-    yield from (words for words in sample.observations.values() if words)
+def _told(sample: Sample) -> str:
+    """All words of the sample, squeezed."""
+    turns = (turn.text for turn in sample.turns().values())
+    observations = (words for words in sample.observations.values() if words)
+    return " ".join(_squeeze(show(words)) for words in (*turns, *observations))
 
 
 def _mend(text: str) -> dict[str, Any] | None:
@@ -164,8 +178,11 @@ def read_causes(answer: Mapping[str, Any], sample: Sample) -> list[Cause]:
 def check_quote(quote: str, place: int | str | None, sample: Sample) -> Cause:
     """One quote as a `Cause`: verified with its offsets if its words stand where it says, in order."""
     turns = {number: turn.text for number, turn in sample.turns().items()}
-    if isinstance(place, str) and place.strip().lstrip("[").rstrip("]").isdecimal() and place not in sample.observations:
-        place = int(place.strip().strip("[]"))
+    if isinstance(place, str) and place not in sample.observations:
+        if (number := _PLACE.fullmatch(place)) is not None:
+            place = int(number[1])
+        else:  # a name may come back as it was shown
+            place = next((name for name in sample.observations if _same_name(name, place)), place)
     if isinstance(place, bool):
         place = None
     if place is None:
@@ -182,6 +199,10 @@ def check_quote(quote: str, place: int | str | None, sample: Sample) -> Cause:
             return Cause(text[start:end], turn, observation, start, end, verified=True)
     turn, observation = (place, None) if isinstance(place, int) else (None, place)
     return Cause(quote, turn, observation)
+
+
+def _same_name(name: str, said: str) -> bool:
+    return show(name).casefold() == show(said).casefold()
 
 
 def score_emotions(
@@ -202,26 +223,30 @@ def score_emotions(
 
 
 def _label_probabilities(labels: Sequence[str], tokens: Sequence[tuple[str, float]]) -> list[float] | None:
-    """exp of the summed log-probabilities of the tokens that overlap each label's letters; None if one is not found."""
+    """exp of the summed log-probabilities of the tokens that overlap each label's letters; None if one is not found.
+
+    Labels are looked for as whole words in an `emotions` list only, the last list that has them all: thinking
+    and prose may stand before the answer, and "approval" stands in "disapproval".
+    """
     text = "".join(piece for piece, _ in tokens)
-    field = re.search(r'"emotions"\s*:', text)
-    if field is None:
-        return None
-    ends: list[int] = []
-    total = 0
-    for piece, _ in tokens:
-        total += len(piece)
-        ends.append(total)
-    scores: list[float] = []
-    for label in labels:
-        start = text.casefold().find(label.casefold(), field.end())
-        if start < 0:
-            return None
-        stop = start + len(label)
-        inside = (
-            logprob
-            for (piece, logprob), end in zip(tokens, ends, strict=True)
-            if end > start and end - len(piece) < stop
-        )
-        scores.append(min(1.0, math.exp(sum(inside))))
-    return scores
+    ends = list(itertools.accumulate(len(piece) for piece, _ in tokens))
+    for said in reversed(list(_SAID.finditer(text))):
+        spans = [_find_label(label, text, *said.span(1)) for label in labels]
+        if all(spans):
+            return [_probability(tokens, ends, *span) for span in spans if span]
+    return None
+
+
+def _find_label(label: str, text: str, start: int, stop: int) -> tuple[int, int] | None:
+    # not by casefolding the text, which would move its letters
+    found = re.compile(rf"(?<![\w-]){re.escape(label)}(?![\w-])", re.IGNORECASE).search(text, start, stop)
+    return found and found.span()
+
+
+def _probability(tokens: Sequence[tuple[str, float]], ends: Sequence[int], start: int, stop: int) -> float:
+    inside = (
+        logprob
+        for (piece, logprob), end in zip(tokens, ends, strict=True)
+        if end > start and end - len(piece) < stop
+    )
+    return min(1.0, math.exp(sum(inside)))

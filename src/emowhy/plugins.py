@@ -17,7 +17,7 @@ def find_plugin(role: str, name: str, shipped: Mapping[str, str]) -> Any:
     installed = {point.name: point.value for point in entry_points(group=f"emowhy.{role}s")}
     address = shipped.get(name) or installed.get(name) or name
     module_name, colon, attribute = address.partition(":")
-    if not colon:
+    if not (colon and module_name.strip(".") == module_name != "" and attribute):
         raise UsageError(f"no {role} {name!r}", nearest(name, {*shipped, *installed}) + "; or module:Name")
     if name == address and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # a user's own module lies beside the input, as with `python -m`
@@ -26,8 +26,11 @@ def find_plugin(role: str, name: str, shipped: Mapping[str, str]) -> Any:
     except ModuleNotFoundError as error:
         if name in shipped:
             raise
+        if not f"{module_name}.".startswith(f"{error.name}."):  # found, but something that it imports is not
+            raise MissingError(f"{role} {name!r}: {error}", f"install what {module_name} imports") from error
         raise MissingError(f"{role} {name!r}: {error}", f"put {module_name}.py in this folder or on PYTHONPATH") from error
     try:
         return getattr(module, attribute)
     except AttributeError:
-        raise UsageError(f"module {module_name!r} has no {attribute!r}", f"known: {', '.join(vars(module))}") from None
+        public = [known for known in vars(module) if not known.startswith("_")]
+        raise UsageError(f"module {module_name!r} has no {attribute!r}", nearest(attribute, public)) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
@@ -16,7 +15,7 @@ _SHOWN_REJECTIONS = 5
 
 
 class Watch:
-    """Counts what happens and shows it; `quiet` shows warnings only."""
+    """Counts what happens and shows it; `quiet` shows nothing."""
 
     def __init__(self, quiet: bool = False, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False)
@@ -70,13 +69,14 @@ class Watch:
     def note(self, text: str) -> None:
         """A message that stays."""
         if not self.quiet:
-            self.console.print(text, markup=False)
+            # As it is: a path that was broken to fit a line could not be copied.
+            self.console.print(text, markup=False, emoji=False, soft_wrap=True)
 
     def rates(self) -> str:
         """Rows and tokens a second in this session, failures so far."""
         seconds = max(time.monotonic() - self._started, 1e-3)
         failed = f", {self.failures + self.rejections} failed" if self.failures + self.rejections else ""
-        return f"{self.rows / seconds:.3g} rows/s, {self.tokens / seconds:.3g} tokens/s{failed}"
+        return f"{_figure(self.rows / seconds)} rows/s, {_figure(self.tokens / seconds)} tokens/s{failed}"
 
     def _show(self) -> None:
         done = self.rows + self.held + self.rejections
@@ -97,6 +97,5 @@ class Watch:
         return f", about {spell_seconds(left)} left"
 
 
-def say(text: str) -> None:
-    """A plain line on stderr."""
-    print(text, file=sys.stderr, flush=True)
+def _figure(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"

@@ -38,7 +38,7 @@ _VARIABLES = frozenset(
     "hints scores open labels candidates others given cues turns observations spoken speaker target choices "
     "steps fields again".split()
 )
-_REPLY = re.compile(r"\{#-?\s*reply:\s*([a-z_ ]+?)\s*-?#\}")
+_REPLY = re.compile(r"\{#-?\s*reply:([^#]*?)-?#\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,17 @@ def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy) -> Hints:
 
     Candidates are the chosen labels, filled up to at least two and at most five by those with a
     probability of .1 or more. `exclude` keeps the candidates and every label of .02 or more, at
-    least five; `order` and `adjust` keep all labels reachable.
+    least five; `order` and `adjust` keep all labels reachable. Clues outside a closed label set count for nothing.
     """
     if policy == "none":
         return Hints(policy, taxonomy.labels)
-    ranked = sorted((c for c in clues if c.kind == "emotion" and c.label), key=lambda c: -(c.score or 0.0))
+    told = [c for c in clues if c.kind == "emotion" and c.label and (taxonomy.is_open or c.label in taxonomy.labels)]
+    ranked = sorted(told, key=lambda c: -(c.score or 0.0))
     primary = [c for i, c in enumerate(ranked) if i < 2 or c.chosen or (c.score or 0) >= 0.1][:5]
     candidates = tuple(Candidate(c.label or "", c.score, verbal(c.score)) for c in primary)
     labels = taxonomy.labels
     if policy == "exclude" and ranked and labels:
-        likely = {c.label for i, c in enumerate(ranked) if i < 5 or (c.score or 0) >= 0.02}
+        likely = {c.label for i, c in enumerate(ranked) if i < 5 or c.chosen or (c.score or 0) >= 0.02}
         labels = tuple(label for label in labels if label in likely)
     shown = {c.label for c in candidates}
     return Hints(
@@ -131,8 +132,8 @@ def list_strategies(folder: Path | None = None) -> dict[str, str]:
     """Every strategy's name with the first sentence of its last step's instructions; a user's folder goes first."""
     found: dict[str, str] = {}
     for base in filter(None, (folder, prompts_folder())):
-        for path in sorted(p for p in base.iterdir() if p.is_dir() and list(p.glob("*.jinja"))):
-            text = sorted(path.glob("*.jinja"))[-1].read_text(encoding="utf-8")
+        for path in sorted(p for p in base.iterdir() if p.is_dir() and _step_files(p)):
+            text = _step_files(path)[-1].read_text(encoding="utf-8")
             body = re.sub(r"\{[%{#].*?[%}#]\}", "", text.partition("{% block system %}")[2]).strip()
             found.setdefault(path.name, body.split(". ")[0].split("\n")[0].rstrip(".") + ".")
     return found
@@ -148,11 +149,11 @@ def load_strategy(name: str, folder: Path | None = None) -> Strategy:
         raise UsageError(f"no folder of prompts at {folder.absolute()}", "check --prompts")
     own = folder is not None and (folder / name).is_dir()
     base = folder if own and folder is not None else prompts_folder()
-    paths = sorted((base / name).glob("*.jinja"))
-    paths = [path for path in paths if not path.name.startswith("_")]
+    paths = _step_files(base / name)
     if not paths:
         raise UsageError(f"no strategy {name!r} in {base}", nearest(name, list_strategies(folder)))
-    kind = jinja2.sandbox.ImmutableSandboxedEnvironment if own else jinja2.Environment
+    # A shipped strategy, too, takes the partials of a user's folder first.
+    kind = jinja2.sandbox.ImmutableSandboxedEnvironment if folder else jinja2.Environment
     environment = kind(
         loader=jinja2.FileSystemLoader([str(b) for b in (folder, prompts_folder()) if b]),
         undefined=jinja2.StrictUndefined,
@@ -164,18 +165,27 @@ def load_strategy(name: str, folder: Path | None = None) -> Strategy:
     if not steps[-1].fields:
         raise UsageError(f"the last step of {name!r} has no reply line", f"begin {paths[-1]} with {{#- reply: … -#}}")
     digest = hashlib.sha256()
-    for path in [*paths, *sorted({p for b in (base, prompts_folder()) for p in b.glob("_*.jinja")})]:
+    bases = dict.fromkeys(b for b in (folder, prompts_folder()) if b)
+    for path in [*paths, *(p for b in bases for p in sorted(b.glob("_*.jinja")))]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return Strategy(name, steps, digest.hexdigest()[:16])
+
+
+def _step_files(folder: Path) -> list[Path]:
+    """A strategy's steps: its templates in name order, less the partials."""
+    return sorted(path for path in folder.glob("*.jinja") if not path.name.startswith("_"))
 
 
 def _load_step(path: Path, environment: jinja2.Environment) -> Step:
     source = path.read_text(encoding="utf-8")
     try:
         tree = environment.parse(source, filename=str(path))
+        used = jinja2.meta.find_undeclared_variables(tree)
     except jinja2.TemplateSyntaxError as error:
         raise UsageError(f"{path}, line {error.lineno}: {error.message}", "mend the template") from error
-    for variable in sorted(jinja2.meta.find_undeclared_variables(tree) - _VARIABLES - {"part", "range", "namespace"}):
+    # What stands before the blocks (imports, settings) belongs to both.
+    preamble = [node for node in tree.body if not isinstance(node, jinja2.nodes.Block)]
+    for variable in sorted(used - _VARIABLES - _names_set(preamble) - environment.globals.keys()):
         raise UsageError(f"{path} uses an unknown variable {variable!r}", nearest(variable, _VARIABLES))
     line = _REPLY.search(source)
     fields = tuple(line.group(1).split()) if line else ()
@@ -186,8 +196,6 @@ def _load_step(path: Path, environment: jinja2.Environment) -> Step:
     for name in ("system", "user"):
         if name not in blocks:
             raise UsageError(f"{path} has no block {name!r}", f"add {{% block {name} %}}…{{% endblock %}}")
-    # What stands before the blocks (imports, settings) belongs to both.
-    preamble = [node for node in tree.body if not isinstance(node, jinja2.nodes.Block)]
 
     def build(name: str) -> jinja2.Template:
         part = jinja2.nodes.Template([*preamble, *blocks[name].body], lineno=1)
@@ -196,6 +204,20 @@ def _load_step(path: Path, environment: jinja2.Environment) -> Step:
         return environment.template_class.from_code(environment, code, environment.make_globals(None))
 
     return Step(re.sub(r"^\d+[-_]?", "", path.stem), fields, build("system"), build("user"))
+
+
+def _names_set(preamble: Sequence[jinja2.nodes.Node]) -> set[str]:
+    """The names that a template's preamble gives: imports, macros, settings."""
+    names: set[str] = set()
+    for node in preamble:
+        if isinstance(node, jinja2.nodes.Import):
+            names.add(node.target)
+        elif isinstance(node, jinja2.nodes.Macro):
+            names.add(node.name)
+        elif isinstance(node, jinja2.nodes.FromImport):
+            names.update(name if isinstance(name, str) else name[1] for name in node.names)
+        names.update(name.name for name in node.find_all(jinja2.nodes.Name) if name.ctx == "store")
+    return names
 
 
 def build_chat(
@@ -217,7 +239,8 @@ def build_chat(
     shown = functools.partial(show, control_tokens=control_tokens)
     fields = step.fields
     if fields and not hints.given and "emotions" not in fields:
-        fields = ("emotions", *fields)  # nothing is given, so the model must name the emotion
+        # nothing is given, so the model must name the emotion: after its reasons
+        fields = tuple(name for name in FIELDS if name in fields or name == "emotions")
     left, described = without(sample, cut) if cut else (sample.turns(), dict(sample.observations))
     turns = [
         {"number": number, "speaker": turn.speaker and shown(turn.speaker), "text": shown(turn.text)}
@@ -248,7 +271,7 @@ def build_chat(
             Message("system", step.system.render(variables).strip()),
             Message("user", step.user.render(variables).strip()),
         )
-    except jinja2.TemplateError as error:
+    except Exception as error:  # whatever is raised here, a template did: jinja2's own errors, 1/0, a range too long
         raise UsageError(
             f"template {step.user.name!r}: {error}", f"known variables: {', '.join(sorted(_VARIABLES))}"
         ) from error

@@ -19,7 +19,6 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from hashlib import blake2b
 from itertools import islice
 from operator import itemgetter
@@ -27,24 +26,24 @@ from pathlib import Path
 from typing import Any, cast
 
 from emowhy.errors import UsageError, nearest
-from emowhy.formats import (
-    Record,
-    Source,
-    check_values,
-    count_rows,
-    is_blank,
-    jsonable,
-    kind_of,
-    locate,
-    parse_json,
-    records,
+from emowhy.fields import (
+    cell_value,
+    check_field,
+    draft,
+    fold,
+    mapping,
+    name_of,
+    observations_of,
+    place_causes,
+    sample_from,
 )
-from emowhy.types import Cause, Gold, Sample, Turn
+from emowhy.formats import Record, Source, count_rows, locate, records
+from emowhy.types import Sample, Turn
+from emowhy.values import check_values
 
 __all__ = ["Columns", "Rejected", "content_hash", "count_rows", "read", "sample_from"]
 
 LONGEST_RAW = 500  # characters
-SEVERAL = ("gold", "observations")  # fields whose keys may be columns of their own: gold.emotions, observations.face
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +75,7 @@ class Columns:
 
     def __post_init__(self) -> None:
         for name in self.fields:
-            whole, dot, part = name.partition(".")
-            if not (name in KNOWN or (whole in SEVERAL and part)):
-                cure = nearest(name, [*KNOWN, *(f"{key}.NAME" for key in SEVERAL)])
-                raise UsageError(f"rows have no field {name!r}", cure)
+            check_field(name)
         if self.turn is not None and self.dialogue is None:
             raise UsageError("a turn column needs a dialogue column", "name the column that says which dialogue it is")
 
@@ -137,16 +133,8 @@ def read(
     named = Columns(columns or {}, dialogue_column, turn_column)
     place = locate(source, format)
     wanted, stop = _wanted(place, limit, sample, seed)
-    reading = _Reading(place, named, _Observations.load(observations, on_note or _ignore))
+    reading = _Reading(place, named, _Observations.load(observations, on_note or (lambda note: None)))
     return reading.outcomes(wanted, stop)
-
-
-def sample_from(row: Mapping[str, Any], fallback_id: str) -> Sample:
-    """The sample that a row (the JSON format, keys named as ours) means; ValueError says plainly why it is none.
-
-    Unknown keys go to `extra`, gold's unknown keys to its `answers`. A blank text beside an observation is None.
-    """
-    return _placed(_drafted(row, fallback_id))
 
 
 def content_hash(sample: Sample) -> str:
@@ -200,7 +188,7 @@ class _Reading:
                 elif first := ids.first(outcome.id, record.line):
                     yield _rejected(record, f"id {outcome.id!r} was already used in line {first}", outcome.id)
                 else:
-                    yield _placed(outcome)
+                    yield place_causes(outcome)
         if stop is None:
             self.observations.note_unmatched()
 
@@ -282,8 +270,8 @@ class _Reading:
         row = self.columns.renamed(record.row)
         try:
             if self.source.flat:
-                row = {name: _cell(value, name) for name, value in row.items()}
-            return _drafted(row, fallback_id, self.observations)
+                row = {name: cell_value(value, name) for name, value in row.items()}
+            return draft(row, fallback_id, self.observations.of)
         except ValueError as error:
             return _rejected(record, str(error), _usable_id(row, fallback_id))
 
@@ -295,7 +283,7 @@ def _dialogue_of(record: Record, column: str | None) -> str | None:
     value = (record.row or {}).get(column or "")
     try:
         check_values({"dialogue": value})
-        return _name(value, "dialogue")
+        return name_of(value, "dialogue")
     except ValueError:
         return None
 
@@ -367,14 +355,14 @@ class _Observations:
     def add(self, record: Record, flat: bool) -> None:
         if record.row is None:
             raise ValueError(record.problem)
-        row = {name: _cell(value, name) if flat else value for name, value in record.row.items()}
+        row = {name: cell_value(value, name) if flat else value for name, value in record.row.items()}
         check_values(row)
-        row = _folded(row)
-        id = _name(row.pop("id", None), "id")
+        row = fold(row)
+        id = name_of(row.pop("id", None), "id")
         if id is None:
             raise ValueError("no id")
-        several = _mapping(row.pop("observations", None), "observations")
-        found = _observations({**row, **several}, "observations")
+        several = mapping(row.pop("observations", None), "observations")
+        found = observations_of({**row, **several}, "observations")
         known = self.by_id.setdefault(id, {})
         if twice := known.keys() & found.keys():
             raise ValueError(f"id {id!r} has {min(twice)!r} twice; the first is kept")
@@ -388,10 +376,6 @@ class _Observations:
         if self.unmatched:
             some = ", ".join(sorted(self.unmatched)[:3])
             self.note(f"{self.name}: {len(self.unmatched)} of {len(self.by_id)} ids match no row ({some}, …)")
-
-
-def _ignore(note: str) -> None:
-    """Where nobody listens."""
 
 
 def _rejected(record: Record, reason: str, id: str | None = None) -> Rejected:
@@ -408,205 +392,6 @@ _WHOLE_ESCAPES = re.compile(r"(?:\\u[0-9a-f]{4}|\\[^u]|[^\\])*")
 def _usable_id(row: Mapping[str, Any], fallback_id: str) -> str | None:
     try:
         check_values({"id": row.get("id")})
-        return _name(row.get("id"), "id") or fallback_id
+        return name_of(row.get("id"), "id") or fallback_id
     except ValueError:
         return None
-
-
-# ---------------------------------------------------------------- a row's fields
-
-
-def _wrong(where: str, expected: str, value: Any) -> ValueError:
-    return ValueError(f"{where}: expected {expected}, got {kind_of(value)}")
-
-
-def _string(value: Any, where: str) -> str:
-    if not isinstance(value, str):
-        raise _wrong(where, "a string", value)
-    return value
-
-
-def _text(value: Any, where: str) -> str | None:
-    return None if value is None else _string(value, where)
-
-
-def _name(value: Any, where: str) -> str | None:
-    """An id or a speaker: a string or an integer; a blank one is none."""
-    if isinstance(value, str):
-        return None if is_blank(value) else value
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(where, "a string or an integer", value)
-    return str(value)
-
-
-def _list(value: Any, where: str, of: Callable[[Any, str], Any]) -> tuple[Any, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple):
-        raise _wrong(where, "a list", value)
-    return tuple(of(item, f"{where}[{place}]") for place, item in enumerate(value))
-
-
-def _mapping(value: Any, where: str) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise _wrong(where, "an object", value)
-    return value
-
-
-def _turn(value: Any, where: str) -> Turn:
-    """Blank turns stay, so that the numbering does."""
-    if isinstance(value, str):
-        return Turn(value)
-    if not isinstance(value, Mapping):
-        raise _wrong(where, "an object or a string", value)
-    return Turn(_string(value.get("text"), f"{where}.text"), _name(value.get("speaker"), f"{where}.speaker"))
-
-
-def _observations(value: Any, where: str) -> dict[str, str | None]:
-    """A blank description says the same as none: looked for and missing."""
-    found = {name: _text(seen, f"{where}.{name}") for name, seen in _mapping(value, where).items()}
-    return {name: None if seen is None or is_blank(seen) else seen for name, seen in found.items()}
-
-
-def _label(value: Any, where: str) -> str:
-    if is_blank(_string(value, where)):
-        raise ValueError(f"{where}: is blank")
-    return cast(str, value)
-
-
-def _number(value: Any, where: str) -> int | None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-        raise _wrong(where, "an integer from 0", value)
-    return value
-
-
-def _cause(value: Any, where: str) -> Cause:
-    """A cause that nobody has looked up: `start` is only what the row says."""
-    if isinstance(value, str):
-        return Cause(_label(value, where))
-    if not isinstance(value, Mapping):
-        raise _wrong(where, "an object or a string", value)
-    if value.get("turn") is not None and value.get("observation") is not None:
-        raise ValueError(f"{where}: stands in a turn or in an observation, not in both")
-    return Cause(
-        _label(value.get("quote"), f"{where}.quote"),
-        turn=_number(value.get("turn"), f"{where}.turn"),
-        observation=_text(value.get("observation"), f"{where}.observation"),
-        start=_number(value.get("start"), f"{where}.start"),
-    )
-
-
-def _gold(value: Any, where: str) -> Gold | None:
-    given = dict(_mapping(value, where))
-    emotions, causes = (_one_or_more(given.pop(name, None)) for name in ("emotions", "causes"))
-    gold = Gold(
-        emotions=None if emotions is None else _list(emotions, f"{where}.emotions", _label),
-        causes=None if causes is None else _list(causes, f"{where}.causes", _cause),
-        explanation=_text(given.pop("explanation", None), f"{where}.explanation"),
-        answers=jsonable({**_mapping(given.pop("answers", None), f"{where}.answers"), **_without_nulls(given)}),
-    )
-    return None if gold == Gold() else gold
-
-
-def _without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _one_or_more(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-_FIELDS: Mapping[str, Callable[[Any, str], Any]] = {
-    "id": _name,
-    "text": _text,
-    "speaker": _name,
-    "context": partial(_list, of=_turn),
-    "after": partial(_list, of=_turn),
-    "observations": _observations,
-    "choices": partial(_list, of=_label),
-    "gold": _gold,
-    "extra": _mapping,
-}
-KNOWN = tuple(_FIELDS)
-_LINES = ("context", "after", "choices")  # in a table's cell: JSON, or one a line
-_STRUCTURED = (*_LINES, *SEVERAL, "gold.emotions", "gold.causes", "extra")
-
-
-def _drafted(row: Mapping[str, Any], fallback_id: str, more: _Observations | None = None) -> Sample:
-    """The sample of a row, the causes of its gold not looked up yet."""
-    check_values(row)
-    row = _folded(row)
-    found = {name: check(row[name], name) for name, check in _FIELDS.items() if name in row}
-    found["id"] = found.get("id") or fallback_id
-    if more is not None and (joined := more.of(found["id"])):
-        inline = found.get("observations", {})
-        found["observations"] = {**inline, **joined, **_without_nulls(inline)}
-    unknown = {name: value for name, value in row.items() if name not in _FIELDS}
-    found["extra"] = jsonable({**found.get("extra", {}), **unknown})
-    if (text := found.get("text")) is None or is_blank(text):
-        found["text"] = None
-        if not any(found.get("observations", {}).values()):
-            raise ValueError("neither text nor observation" if text is None else "blank text and no observation")
-    return Sample(**found)
-
-
-def _folded(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its dotted columns (`gold.emotions`) put into the field that they are keys of."""
-    folded = dict(row)
-    for column in row:
-        whole, dot, part = column.partition(".")
-        if dot and part and whole in SEVERAL:
-            folded[whole] = {**_mapping(folded.get(whole), whole), part: folded.pop(column)}
-    return folded
-
-
-def _cell(value: Any, name: str) -> Any:
-    """What a table's cell means: empty is null; a structured field may be JSON as text, or one item a line."""
-    if not isinstance(value, str) or not (name in _FIELDS or name.partition(".")[0] in SEVERAL):
-        return value
-    if not value:
-        return None
-    if name in _STRUCTURED and value.lstrip()[:1] in ("[", "{"):
-        try:
-            return parse_json(value)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    return value.removesuffix("\n").replace("\r\n", "\n").split("\n") if name in _LINES else value
-
-
-def _placed(sample: Sample) -> Sample:
-    """The sample with its gold's causes looked up in it."""
-    if sample.gold is None or not sample.gold.causes:
-        return sample
-    causes = tuple(_found(cause, sample) for cause in sample.gold.causes)
-    return replace(sample, gold=replace(sample.gold, causes=causes))
-
-
-def _found(cause: Cause, sample: Sample) -> Cause:
-    """Where the quote stands verbatim: at its start if it has one, else first; if nowhere, it is not verified.
-
-    A cause without a place is looked for in the target, then back through the context, then in the
-    observations and in what came after.
-    """
-    turns = sample.turns()
-    places: list[tuple[int | None, str | None]] = [(cause.turn, cause.observation)]
-    if places == [(None, None)]:
-        back = [number for number in range(sample.target, -1, -1) if number in turns]
-        later = [number for number in turns if number > sample.target]
-        places = [*((n, None) for n in back), *((None, o) for o in sample.observations), *((n, None) for n in later)]
-    for turn, observation in places:
-        words = sample.observations.get(observation) if observation is not None else None
-        if turn is not None and turn in turns:
-            words = turns[turn].text
-        if words is None:
-            continue
-        start = words.find(cause.quote)
-        if cause.start is not None and words.startswith(cause.quote, cause.start):
-            start = cause.start
-        if start >= 0:
-            return Cause(cause.quote, turn, observation, start, start + len(cause.quote), verified=True)
-    return Cause(cause.quote, cause.turn, cause.observation)

@@ -78,6 +78,8 @@ class Reasoner:
             raise UsageError(f"unknown hints {hints!r}", nearest(hints, POLICIES))
         if scores not in ("verbal", "numeric"):
             raise UsageError(f"unknown scores {scores!r}", nearest(scores, ("verbal", "numeric")))
+        if votes < 1:
+            raise UsageError(f"votes must be at least 1, not {votes}", "votes=1 draws each hop once")
         embedded = engine in ("transformers", "vllm") and model in (None, "smollm2-135m")
         loaded = load_strategy(strategy or ("given" if embedded else "two_stage"), Path(prompts) if prompts else None)
         taxonomy = find_taxonomy(labels)
@@ -89,7 +91,7 @@ class Reasoner:
         made = load_engine(engine, model=model, adapter=adapter, **(engine_options or {}))
         made.probe()
         sampling = Sampling(max_tokens, temperature, seed, thinking)
-        reasoner = cls(made, loaded, taxonomy, found, cast(Policy, hints), cast(Scores, scores), sampling, votes)
+        reasoner = cls(made, loaded, taxonomy, found, hints, cast(Scores, scores), sampling, votes)
         reasoner._options = options
         return reasoner
 
@@ -102,7 +104,7 @@ class Reasoner:
         return functools.partial(Reasoner.load, **self._options), ()
 
     @overload
-    def explain(self, what: str | Sample) -> Explanation: ...
+    def explain(self, what: str | Sample) -> Explanation: ...  # type: ignore[overload-overlap]  # str is a Sequence[str]
     @overload
     def explain(self, what: Sequence[str | Sample]) -> list[Explanation]: ...
     def explain(self, what: str | Sample | Sequence[str | Sample]) -> Explanation | list[Explanation]:
@@ -246,7 +248,7 @@ class Reasoner:
         )
         if status != "ok":
             return base
-        if "emotions" in answer:
+        if self.strategy.decides or not hints.given:  # a label that a reply names unasked decides nothing
             emotions, source = score_emotions(read_emotions(answer, self.taxonomy), reply.tokens, clues)
         else:
             known = {clue.label: clue.score for clue in clues if clue.kind == "emotion"}

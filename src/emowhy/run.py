@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,9 +41,13 @@ class Run:
         self.folder = folder
         self.index = Index()
         self.tally = Tally()
+        self.counts: dict[str, int] = {}
+        """How many of the run's rows have each status; known when the run is left."""
         self._asked = json.loads(json.dumps(asked))
         self._about = dict(about or {})
         self._started = time.time()
+        self.whole = False
+        """Whether every row of the input has been through: then the run is done, even if it ends in an error."""
 
     def __enter__(self) -> Run:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -54,27 +60,34 @@ class Run:
             ) from None
         try:
             self._check_manifest()
+            for name in (ROWS, MANIFEST):
+                _part(self.folder / name).unlink(missing_ok=True)  # of a process that was killed while it replaced it
             _heal(self.folder / ROWS)
             self._scan()
             self._write_manifest("running")
             # Unbuffered: what a row's write returned from, a killed process cannot lose.
             self._file = (self.folder / ROWS).open("ab", buffering=0)
             self._end = self._file.tell()
+            _sync_folder(self.folder)
             self._rejected = (self.folder / REJECTED).open("wb", buffering=0)
             self._syncing = _Syncing(self._file.fileno())
         except BaseException:
+            self.index.close()
             self._lock.release()
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        whole = kind is None or self.whole
         try:
-            self._syncing.stop()
-            self._file.close()
-            self._rejected.close()
-            if kind is None:
+            self.counts = self.index.counts()
+            with self._file, self._rejected:
+                self._syncing.stop()
+            if whole:
                 self._compact()
-            self._write_manifest("done" if kind is None else "stopped")
+            self._write_manifest("done" if whole else "stopped")
         finally:
             self.index.close()
             self._lock.release()
@@ -83,7 +96,7 @@ class Run:
         """Write a row; it counts from now on, in place of an earlier one of its id."""
         line = dump_row(dict(row))
         before = self.index.get(row["id"])
-        self._file.write(line)
+        _write_all(self._file, line)
         entry = Entry(self._end, len(line), row["status"], row["content"], row["attempts"])
         self._end += len(line)
         self.index.put(row["id"], entry, row["index"])
@@ -91,7 +104,7 @@ class Run:
 
     def reject(self, rejected: Rejected) -> None:
         """Write down a row that could not be read."""
-        self._rejected.write(dump_row(asdict(rejected)))
+        _write_all(self._rejected, dump_row(asdict(rejected)))
         self.tally.rejected += 1
 
     def read(self, entry: Entry) -> dict[str, Any]:
@@ -103,12 +116,13 @@ class Run:
     def _check_manifest(self) -> None:
         path = self.folder / MANIFEST
         if not path.exists():
-            strangers = [p.name for p in self.folder.iterdir() if p.name not in (".lock", ROWS, REJECTED)]
-            if strangers or (self.folder / ROWS).exists():
-                raise RunError(f"{self.folder} holds something that is no run: {(strangers or [ROWS])[0]}", "choose another folder with -o")
+            strangers = [p.name for p in self.folder.iterdir() if p.name not in (".lock", _part(path).name, REJECTED)]
+            if strangers:
+                what = f"{self.folder} holds something that is no run: {strangers[0]}"
+                raise RunError(what, "choose another folder with -o")
             return
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))["asked"]
+            before = dict(json.loads(path.read_text(encoding="utf-8"))["asked"])
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{path} is damaged: {error}", "choose another folder with -o") from error
         changes = [
@@ -126,40 +140,37 @@ class Run:
         """Fill the index from the rows that are there; a line that is no row is as if never written."""
         offset = 0
         for line in _lines(self.folder / ROWS):
-            try:
-                row = json.loads(line)
+            row = _row(line)
+            if row is None:
+                self.tally.damaged += 1
+            else:
                 entry = Entry(offset, len(line), row["status"], row["content"], row["attempts"])
                 self.index.put(row["id"], entry, None)
-            except (ValueError, KeyError, TypeError):
-                self.tally.damaged += 1
             offset += len(line)
 
     def _compact(self) -> None:
         """One row per id, in the input's order: beside the file, then in its place at once."""
-        path = self.folder / ROWS
-        part = path.with_suffix(".part")
-        with path.open("rb") as old, part.open("wb") as new:
+        _replace(self.folder / ROWS, self._ordered())
+
+    def _ordered(self) -> Iterator[bytes]:
+        with (self.folder / ROWS).open("rb") as file:
             for position, entry in self.index.in_order():
-                old.seek(entry.offset)
-                line = old.read(entry.length)
+                file.seek(entry.offset)
+                line = file.read(entry.length)
                 if position is not None and (row := json.loads(line))["index"] != position:
                     line = dump_row({**row, "index": position})
-                new.write(line)
-            new.flush()
-            os.fsync(new.fileno())
-        os.replace(part, path)
-        _sync_folder(self.folder)
+                yield line
 
     def _write_manifest(self, state: str) -> None:
         path = self.folder / MANIFEST
         before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        counts = {"rows": 0, **{status: 0 for status in _COUNTED}}
+        counts = {"rows": 0, **dict.fromkeys(_COUNTED, 0)}
         if state == "running":
             totals = before.get("counts", counts)
         else:
-            found = self._final_counts
-            totals = {"rows": sum(found.values()), **{status: found.get(status, 0) for status in _COUNTED}}
+            totals = {"rows": sum(self.counts.values()), **{status: self.counts.get(status, 0) for status in _COUNTED}}
             totals |= {"rejected": self.tally.rejected}
+        sessions = before.get("sessions", [])
         manifest = {
             "state": state,
             "asked": self._asked,
@@ -167,15 +178,9 @@ class Run:
             "versions": _versions(),
             **self._about,
             "counts": totals,
-            "sessions": before.get("sessions", []) if state == "running" else [*before.get("sessions", []), self._session()],
+            "sessions": sessions if state == "running" else [*sessions, self._session()],
         }
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(part, path)
-
-    @property
-    def _final_counts(self) -> dict[str, int]:
-        return self.index.counts()
+        _replace(path, [(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()])
 
     def _session(self) -> dict[str, Any]:
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started))
@@ -214,17 +219,24 @@ class _Syncing:
 
     def __init__(self, file: int) -> None:
         self._file = file
+        self._error: OSError | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="emowhy-sync", daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
         while not self._stop.wait(1.0):
-            os.fsync(self._file)
+            try:
+                os.fsync(self._file)
+            except OSError as error:  # told once only: a later sync of the same file may well succeed
+                self._error = error
+                return
 
     def stop(self) -> None:
         self._stop.set()
         self._thread.join()
+        if self._error is not None:
+            raise self._error
         os.fsync(self._file)
 
 
@@ -251,12 +263,21 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     for line in _lines(path):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "id" in row:
+        if (row := _row(line)) is not None:
             yield row
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """The row that a line holds, or None for what a damaged disk made of it."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(row, dict) and all(isinstance(row.get(name), kind) for name, kind in _NEEDED.items())
+    return row if whole else None
+
+
+_NEEDED = {"id": str, "index": int, "status": str, "content": str, "attempts": int}
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -284,7 +305,35 @@ def _heal(path: Path) -> None:
             os.fsync(file.fileno())
 
 
+def _write_all(file: RawIOBase, line: bytes) -> None:
+    """Write a whole line: what is unbuffered may take only a part of it (on a disk that is nearly full)."""
+    while line:
+        line = line[file.write(line) or 0 :]
+
+
+def _part(path: Path) -> Path:
+    return path.with_suffix(".part")
+
+
+def _replace(path: Path, lines: Iterable[bytes]) -> None:
+    """Write a file beside its place, then put it there at once; on any failure the old one stands, alone."""
+    part = _part(path)
+    try:
+        with part.open("wb") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
 def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # there a folder cannot be opened, and needs no syncing
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

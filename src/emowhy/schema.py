@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 FIELDS = ("observations", "interpretation", "reasoning", "emotions", "causes", "explanation")
@@ -22,9 +23,12 @@ def _text(longest: int) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1024)
 def reply_schema(
-    fields: tuple[str, ...], labels: tuple[str, ...], places: tuple[Place, ...], max_tokens: int
+    fields: tuple[str, ...], labels: tuple[str, ...], places: tuple[Place, ...], max_tokens: int, opening: str = ""
 ) -> dict[str, Any]:
     """The JSON schema of a reply with these fields, in this order.
+
+    With an `opening` the explanation is one sentence that begins with those words: a very small model
+    that is made to say "B feels anger because" goes on with a reason instead of repeating the text.
 
     `labels` empty means open labels. String bounds grow with `max_tokens`, so that a schema-bound
     reply can close before its budget ends (an English token is about four characters). The same
@@ -52,9 +56,14 @@ def reply_schema(
             "maxItems": MOST_CAUSES,
             "items": _object(turn={"enum": list(places)}, quote=_text(min(MOST_QUOTE, int(100 * unit)))),
         },
-        "explanation": _text(int(280 * unit)),
+        "explanation": _sentence(opening, int(160 * unit)) if opening else _text(int(280 * unit)),
     }
     return _object(**{name: shapes[name] for name in fields})
+
+
+def _sentence(opening: str, longest: int) -> dict[str, Any]:
+    """A pattern instead of lengths: engines refuse, or mistake, the two together."""
+    return {"type": "string", "pattern": f'^{re.escape(opening)} [^.!?"\\\\\\n\\r\\t]{{8,{longest}}}\\.$'}
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:

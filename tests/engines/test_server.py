@@ -18,8 +18,6 @@ from emowhy.errors import EngineError, MissingError, UsageError
 from emowhy.types import Chat, Message, Reply, Sampling, Usage
 from misbehaving import Answer, Misbehaving, Request, card, likelihood, obliging, says, script, status
 
-pytest.importorskip("openai")
-
 SECRET = "sk-very-secret-0123456789"
 SCHEMA = {"type": "object", "properties": {"label": {"enum": ["joy"]}}}
 
@@ -244,6 +242,33 @@ def test_a_key_refused_in_mid_run_ends_the_run(server: Misbehaving, code: int) -
     server.behave = script(says("fine"), status(code, "expired"))
     with pytest.raises(EngineError, match="SOME_KEY"):
         engine.generate([chat() for _ in range(9)])
+
+
+@pytest.mark.parametrize("field", ["code", "type"])
+@pytest.mark.parametrize("before", [0, 5])  # chats answered before: none (the probe's is refused), or some
+def test_a_quota_that_is_used_up_ends_the_run_at_once(server: Misbehaving, field: str, before: int) -> None:
+    spent = Answer(429, {"error": {"message": "over quota", field: "insufficient_quota"}}, {"retry-after": "5"})
+    server.behave = lambda request: obliging(request) if len(server.chats) <= before else spent
+    engine = engine_at(server, api_key_env="SOME_KEY", patience=60, start_patience=60)
+    began = time.monotonic()
+    with pytest.raises(EngineError, match=r"(?s)no quota left.*over quota.*credit.*\$SOME_KEY.*finished rows are kept"):
+        engine.generate([chat() for _ in range(9)])
+    assert time.monotonic() - began < 4
+    assert engine_threads() == []
+
+
+def test_a_chat_that_always_breaks_the_connection_fails_alone(server: Misbehaving) -> None:
+    engine = probed(server, patience=0.5, concurrency=2)
+    server.behave = lambda request: Answer(act="drop") if request.text == "poison" else says("fine")
+    waiting = [chat(), chat("poison")]
+    finishes: dict[str, str] = {}
+    began = time.monotonic()
+    for taken, reply in engine.stream(lambda room: [waiting.pop() for _ in waiting[:room]]):
+        finishes[taken.messages[0].content] = reply.finish
+        if "poison" not in finishes and time.monotonic() - began < 5:
+            waiting.append(chat())  # others go on being answered meanwhile
+    assert finishes == {"hi": "stop", "poison": "error"}
+    assert time.monotonic() - began < 5
 
 
 # The probe

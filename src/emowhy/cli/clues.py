@@ -14,7 +14,10 @@ from emowhy.cli import options as o
 
 @o.guarded
 def clues(
-    source: Annotated[str, typer.Argument(metavar="INPUT", help="JSONL, CSV or Parquet file, - for standard input, or a Hub data set id.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="INPUT", help="JSONL, CSV or Parquet file, - for standard input, or a Hub data set id."),
+    ],
     specialists: o.Specialists = None,
     labels: o.Labels = "goemotions",
     top_k: Annotated[int, typer.Option("--top-k", help="How many labels a sample gets.", min=1)] = 8,

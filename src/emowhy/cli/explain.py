@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +13,9 @@ from emowhy.cli import options as o
 from emowhy.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from emowhy.batch import Allowed
     from emowhy.read import Rejected
     from emowhy.reasoner import Reasoner
     from emowhy.types import Sample
@@ -22,10 +24,13 @@ if TYPE_CHECKING:
 @o.guarded
 def explain(
     source: Annotated[
-        str | None, typer.Argument(metavar="INPUT", help="JSONL, CSV or Parquet file, - for standard input, or a Hub data set id.")
+        str | None,
+        typer.Argument(metavar="INPUT", help="JSONL, CSV or Parquet file, - for standard input, or a Hub data set id."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="RUN", help="The run directory. The same command again resumes.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="Explain this one text instead of a file.")] = None,
+    out: Annotated[
+        Path | None, o.option("-o", "--out", metavar="RUN", help="The run directory. The same command again resumes.")
+    ] = None,
+    text: Annotated[str | None, o.option("--text", help="Explain this one text instead of a file.")] = None,
     config: o.Config = None,
     engine: o.Engine = "transformers",
     model: o.Model = None,
@@ -53,16 +58,18 @@ def explain(
     limit: o.Limit = None,
     sample: o.SampleSize = None,
     max_failures: Annotated[
-        str | None, typer.Option("--max-failures", help="End with 3 if more rows fail: a count, or P%.", envvar="EMOWHY_MAX_FAILURES")
+        str | None, o.option("--max-failures", help="End with 3 if more rows fail: a count, or P%.")
     ] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try all failed rows of the run again, not only errors.")] = False,
+    retry: Annotated[bool, o.option("--retry", help="Try all failed rows of the run again, not only errors.")] = False,
     dry_run: Annotated[
-        int | None, typer.Option("--dry-run", metavar="N", help="Print the prompts of the first N rows; generate nothing.", min=1)
+        int | None,
+        o.option("--dry-run", metavar="N", help="Print the prompts of the first N rows; generate nothing.", min=1),
     ] = None,
     quiet: o.Quiet = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON on stdout.")] = False,
+    as_json: Annotated[bool, o.option("--json", help="The outcome as JSON on stdout.")] = False,
 ) -> None:
     """Say which emotion, why, and which words say so, for every row of INPUT."""
+    from emowhy.batch import Allowed
     from emowhy.read import read
     from emowhy.reasoner import Reasoner
 
@@ -72,6 +79,7 @@ def explain(
         raise UsageError("where should the results go?", f"emowhy explain {source} -o RUN")
     if text is not None and out is not None:
         raise UsageError("--text prints to the terminal and makes no run directory", "leave -o out, or give a file")
+    allowed = Allowed.parse(max_failures)
     asked: dict[str, Any] = {
         "strategy": strategy,
         "prompts": prompts,
@@ -96,7 +104,7 @@ def explain(
             turn_column=turn_column,
             observations=observations,
             format=format,
-            limit=limit if dry_run is None else min(dry_run, limit or dry_run),
+            limit=limit,
             sample=sample,
             seed=seed,
             on_note=notes.append,
@@ -104,7 +112,7 @@ def explain(
     if dry_run is not None:
         if strategy is None and engine in ("transformers", "vllm") and model in (None, "smollm2-135m"):
             asked["strategy"] = "given"
-        print_prompts(Reasoner.load(engine="scripted", **asked), rows, text)
+        print_prompts(Reasoner.load(engine="scripted", **asked), itertools.islice(rows or (), dry_run), text)
         return
     more = o.engine_options(engine, base_url, api_key_env, concurrency, engine_args)
     reasoner = Reasoner.load(engine=engine, model=model, adapter=adapter, engine_options=more, **asked)
@@ -112,8 +120,10 @@ def explain(
         if text is not None:
             explain_one(reasoner, text, as_json)
         else:
-            assert rows is not None and out is not None and source is not None
-            _explain_file(reasoner, rows, notes, source, format, out, limit, sample, max_failures, retry, quiet, as_json)
+            assert rows is not None
+            assert out is not None
+            assert source is not None
+            _explain_file(reasoner, rows, notes, source, format, out, limit, sample, allowed, retry, quiet, as_json)
     finally:
         reasoner.engine.close()
 
@@ -127,39 +137,48 @@ def _explain_file(
     out: Path,
     limit: int | None,
     sample: int | None,
-    max_failures: str | None,
+    allowed: Allowed | None,
     retry: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    from emowhy.batch import Allowed, explain_rows
+    from emowhy.batch import TooManyFailures, explain_rows
     from emowhy.progress import Watch
     from emowhy.read import count_rows
     from emowhy.report import write_html
     from emowhy.run import Run
 
-    allowed = Allowed.parse(max_failures)
     total = count_rows(source, format)
     for least in (limit, sample):
         total = least if total is None else min(total, least) if least is not None else total
     about = {"input": source if source == "-" else str(Path(source).absolute()) if Path(source).exists() else source}
-    with Watch(quiet) as watch, Run(out, reasoner.identity(), about) as run:
-        failed = explain_rows(reasoner, rows, run, watch, total=total, retry=retry, allowed=allowed)
-        tally = run.tally
-        counts = run.index.counts()
+    run = Run(out, reasoner.identity(), about)
+    stopped: TooManyFailures | None = None
+    with Watch(quiet) as watch:
+        try:
+            with run:
+                explain_rows(reasoner, rows, run, watch, total=total, retry=retry, allowed=allowed)
+        except TooManyFailures as error:
+            stopped = error
+        tally, counts = run.tally, run.counts
+        failed = sum(counts.values()) - counts.get("ok", 0) + tally.rejected
         for note in notes:
             watch.note(note)
-        summary = {"run": str(out), "counts": counts, "failed": failed, **tally.as_dict()}
-        told = f"{sum(counts.values())} rows: " + (", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "none")
+        summary = {"run": str(out), "counts": counts, **tally.as_dict(), "failed": failed, "whole": run.whole}
+        told = f"{sum(counts.values())} rows: " + (
+            ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "none"
+        )
         told += f"; {tally.rejected} rejected" if tally.rejected else ""
         told += f"; {tally.kept} kept from before" if tally.kept else ""
+        told += "" if run.whole else "; stopped before the input's end"
         told += f"; {tally.unverified} of {tally.quotes} quotes not verbatim" if tally.unverified else ""
         watch.note(f"{told}; {watch.rates()}")
-    write_html(out)
-    if not quiet:
+        write_html(out)
         watch.note(f"run directory: {out}   (report: {out / 'report.html'})")
     if as_json:
         print(json.dumps(summary, ensure_ascii=False))
+    if stopped is not None:
+        raise stopped
 
 
 def explain_one(reasoner: Reasoner, text: str, as_json: bool) -> None:
@@ -167,8 +186,8 @@ def explain_one(reasoner: Reasoner, text: str, as_json: bool) -> None:
     from rich.console import Console
 
     from emowhy.read import content_hash
-    from emowhy.show import show
     from emowhy.rows import to_row
+    from emowhy.show import show
     from emowhy.types import Sample
 
     if not text.strip():
@@ -183,14 +202,14 @@ def explain_one(reasoner: Reasoner, text: str, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def print_prompts(reasoner: Reasoner, rows: Iterator[Sample | Rejected] | None, text: str | None) -> None:
+def print_prompts(reasoner: Reasoner, rows: Iterable[Sample | Rejected], text: str | None) -> None:
     """The first step's messages of each sample, as they will be sent."""
     from emowhy.read import Rejected
     from emowhy.reasoner import Job
     from emowhy.specialists import find_clues
     from emowhy.types import Sample
 
-    samples = [Sample("text", text=text)] if text is not None else list(rows or [])
+    samples: Iterable[Sample | Rejected] = [Sample("text", text=text)] if text is not None else rows
     for sample in samples:
         if isinstance(sample, Rejected):
             print(f"#### line {sample.line} rejected: {sample.reason}\n")

@@ -17,8 +17,11 @@ _EXAMPLE = "They cancelled my flight and nobody even told us."
 @o.guarded
 def ls(prompts: o.Prompts = None) -> None:
     """List the strategies."""
+    from emowhy.errors import UsageError
     from emowhy.prompt import list_strategies, load_strategy
 
+    if prompts is not None and not prompts.is_dir():
+        raise UsageError(f"no folder of prompts at {prompts.absolute()}", "check --prompts")
     for name, what in list_strategies(prompts).items():
         steps = " → ".join(step.name for step in load_strategy(name, prompts).steps)
         print(f"{name:12} {steps:40} {what}")
@@ -28,7 +31,9 @@ def ls(prompts: o.Prompts = None) -> None:
 @o.guarded
 def show(
     strategy: Annotated[str, typer.Argument(help="The strategy's name.")],
-    source: Annotated[str | None, typer.Argument(metavar="[INPUT]", help="Rows to render it for; the first is taken.")] = None,
+    source: Annotated[
+        str | None, typer.Argument(metavar="[INPUT]", help="Rows to render it for; the first is taken.")
+    ] = None,
     text: Annotated[str, typer.Option("--text", help="Render it for this text.")] = _EXAMPLE,
     prompts: o.Prompts = None,
     labels: o.Labels = "goemotions",
@@ -45,13 +50,21 @@ def show(
     from emowhy.types import Sample
 
     reasoner = Reasoner.load(
-        engine="scripted", strategy=strategy, prompts=prompts, labels=labels, hints=hints, scores=scores, specialists=specialists
+        engine="scripted",
+        strategy=strategy,
+        prompts=prompts,
+        labels=labels,
+        hints=hints,
+        scores=scores,
+        specialists=specialists,
     )
     sample = Sample("example", text=text)
     if source is not None:
         row = next(read(source, format=format, limit=1), None)
         if row is None or isinstance(row, Rejected):
-            raise InputError(f"the first row of {source} is no sample: {row.reason if row else 'it is empty'}", "mend it")
+            raise InputError(
+                f"the first row of {source} is no sample: {row.reason if row else 'it is empty'}", "mend it"
+            )
         sample = row
     thought = reasoner.reason(Job(sample), find_clues(reasoner.specialists, [sample])[0])
     chat = next(thought)

@@ -16,7 +16,9 @@ def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.")],
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the rows as CSV.")] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="Write the rows as Parquet.")] = None,
-    show: Annotated[int | None, typer.Option("--show", metavar="N", help="Print the first N rows to read.", min=0)] = None,
+    show: Annotated[
+        int | None, typer.Option("--show", metavar="N", help="Print the first N rows to read.", min=0)
+    ] = None,
 ) -> None:
     """Write RUN/report.html, or what is asked for instead."""
     from rich.console import Console

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from emowhy.cli import options as o
+from emowhy.errors import MissingError
 
 
 def serve_command(model: str | None, adapter: str | None, port: int, host: str, more: list[str]) -> list[str]:
@@ -21,6 +22,8 @@ def serve_command(model: str | None, adapter: str | None, port: int, host: str, 
 
     found = find_model(model or EMBEDDED)
     folder = find_adapter(adapter)
+    if folder is not None and not (folder / "adapter_model.safetensors").is_file():
+        raise MissingError(f"no adapter_model.safetensors in {folder.absolute()}", "check --adapter")
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", found.path]
     command += ["--served-model-name", found.name, "--host", host, "--port", str(port)]
     command += ["--structured-outputs-config", json.dumps(BOUND)]
@@ -38,7 +41,8 @@ def serve(
     port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 8000,
     host: Annotated[str, typer.Option("--host", help="The address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     engine_args: Annotated[
-        list[str] | None, typer.Option("--engine-arg", help="One more vLLM flag, KEY=VALUE (tensor-parallel-size=2); repeatable.")
+        list[str] | None,
+        typer.Option("--engine-arg", help="One more vLLM flag, KEY=VALUE (tensor-parallel-size=2); repeatable."),
     ] = None,
     only_print: Annotated[bool, typer.Option("--print", help="Print the command instead of running it.")] = False,
 ) -> None:

@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 from emowhy.engines.base import Engine
 from emowhy.errors import InputError, MissingError, UsageError, nearest
+from emowhy.models import file_hash
 from emowhy.types import Chat, Finish, Reply, Usage
 
 
@@ -48,7 +49,9 @@ class ScriptedEngine(Engine):
         return _made(chat)
 
     def identity(self) -> Mapping[str, Any]:
-        return {"engine": self.name, "model": str(self.file) if self.file else None}
+        if self.file is None:
+            return {"engine": self.name, "model": None}
+        return {"engine": self.name, "model": str(self.file), "sha256": file_hash(self.file)}
 
 
 def read_script(file: Path) -> tuple[dict[str, list[Reply]], list[Reply]]:
@@ -69,7 +72,9 @@ def read_script(file: Path) -> tuple[dict[str, list[Reply]], list[Reply]]:
             if key not in known:
                 raise InputError(f"{file}, line {number}: unknown key {key!r}", nearest(key, known))
         if row.get("finish", "stop") not in get_args(Finish):
-            raise InputError(f"{file}, line {number}: unknown finish {row['finish']!r}", nearest(row["finish"], get_args(Finish)))
+            raise InputError(
+                f"{file}, line {number}: unknown finish {row['finish']!r}", nearest(row["finish"], get_args(Finish))
+            )
         owner = row.pop("id", None)
         row["usage"] = Usage(**row.get("usage", {}))
         if row.get("tokens"):
@@ -92,7 +97,9 @@ def _made(chat: Chat) -> Reply:
     if chat.schema is None:
         text = sentence
     else:
-        text = json.dumps(_fitting(chat.schema, {"quote": quote, "turn": about.get("place"), "": sentence, "label": label}))
+        text = json.dumps(
+            _fitting(chat.schema, {"quote": quote, "turn": about.get("place"), "": sentence, "label": label})
+        )
     read = sum(len(message.content) for message in chat.messages) // 4
     return Reply(text, usage=Usage(read, len(text) // 4))
 

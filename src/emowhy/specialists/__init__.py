@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 from emowhy.errors import UsageError
@@ -24,12 +25,12 @@ def load_specialists(names: Sequence[str], taxonomy: Taxonomy) -> list[Specialis
 
     One that needs emotions brings the shipped `emotion` along if none was named.
     """
-    kinds = {name: find_plugin("specialist", name, SPECIALISTS) for name in names if not name.startswith("hf:")}
+    kinds = {name: _find_kind(name) for name in names if not name.startswith("hf:")}
     if any("emotion" in kind.needs for kind in kinds.values()):
         gives = [n for n in names if n.startswith("hf:") or kinds[n].kind == "emotion"]
         if not gives:
             names = ("emotion", *names)
-            kinds["emotion"] = find_plugin("specialist", "emotion", SPECIALISTS)
+            kinds["emotion"] = _find_kind("emotion")
     loaded: list[Specialist] = []
     waiting = list(dict.fromkeys(names))
     while waiting:
@@ -43,6 +44,13 @@ def load_specialists(names: Sequence[str], taxonomy: Taxonomy) -> list[Specialis
     return loaded
 
 
+def _find_kind(name: str) -> type[Specialist]:
+    kind = find_plugin("specialist", name, SPECIALISTS)
+    if not (isinstance(kind, type) and issubclass(kind, Specialist)):
+        raise UsageError(f"{name} is no specialist", "name a subclass of emowhy.specialists.Specialist")
+    return kind
+
+
 def _make(name: str, kind: type[Specialist] | None, taxonomy: Taxonomy, loaded: Sequence[Specialist]) -> Specialist:
     if kind is None:
         from emowhy.specialists.hub import HubClassifier
@@ -50,8 +58,12 @@ def _make(name: str, kind: type[Specialist] | None, taxonomy: Taxonomy, loaded: 
         return HubClassifier(taxonomy, name.removeprefix("hf:"))
     if issubclass(kind, Classifier):
         return kind(taxonomy)
+    if "classifier" not in inspect.signature(kind).parameters:
+        return kind()
     classifiers = [specialist for specialist in loaded if isinstance(specialist, Classifier)]
-    return kind(classifiers[0]) if kind.needs and classifiers else kind()  # type: ignore[call-arg]
+    if not classifiers:
+        raise UsageError(f"{name} asks a classifier again and again, and none is named", "add --specialist emotion")
+    return kind(classifiers[0])  # type: ignore[call-arg]
 
 
 def find_clues(specialists: Sequence[Specialist], samples: Sequence[Sample]) -> list[tuple[Clue, ...]]:

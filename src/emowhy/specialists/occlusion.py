@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emowhy.specialists.base import Classifier, Specialist
+from emowhy.taxonomy import normalise
 from emowhy.types import Clue, Sample
 
 _WORD = re.compile(r"\w+(?:[’'\-]\w+)*")
 _MOST_WORDS = 96  # the classifier reads no further than 128 tokens
+_MOST_CHARACTERS = 20 * 128  # what it reads at most; each word makes a copy of the text
 _LEAST_DROP = 0.05
 _SHARE = 0.35
 """A word is telling if it costs at least this share of what the most telling word costs."""
@@ -87,7 +89,7 @@ def _emotions(clues: Sequence[Clue]) -> list[str]:
     """The chosen labels, at most two, or else the likeliest; nothing for a text that is plainly neutral."""
     ranked = sorted((c for c in clues if c.kind == "emotion" and c.label), key=lambda c: -(c.score or 0))
     chosen = [c.label for c in ranked if c.chosen and c.label] or [c.label for c in ranked[:1] if c.label]
-    return [label for label in chosen[:2] if label != "neutral"]
+    return [label for label in chosen[:2] if normalise(label) != "neutral"]
 
 
 def _parts(sample: Sample) -> list[Part]:
@@ -98,7 +100,8 @@ def _parts(sample: Sample) -> list[Part]:
         places = [(words, None, name) for name, words in sample.observations.items() if words]
     parts: list[Part] = []
     left = _MOST_WORDS
-    for text, turn, name in places:
+    for whole, turn, name in places:
+        text = whole[:_MOST_CHARACTERS]
         words = tuple(match.span() for _, match in zip(range(left), _WORD.finditer(text), strict=False))
         left -= len(words)
         parts.append(Part(text, turn, name, words))

@@ -1,0 +1,34 @@
+"""What many tests share: the embedded model, a tiny adapter for it, samples."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Path:
+    """The embedded model as a plain checkpoint (unpacked once to the cache)."""
+    from emowhy.models import EMBEDDED, find_model
+
+    return Path(find_model(EMBEDDED).path)
+
+
+@pytest.fixture(scope="session")
+def adapter(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small LoRA adapter, just made: random, so that it changes every log-probability."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    base = AutoModelForCausalLM.from_pretrained(embedded, dtype=torch.bfloat16)
+    config = LoraConfig(r=8, lora_alpha=8, target_modules=["q_proj", "v_proj"], init_lora_weights=False, bias="none")
+    folder = tmp_path_factory.mktemp("adapters") / "tiny"
+    get_peft_model(base, config).save_pretrained(folder)
+    return folder
