@@ -1,7 +1,7 @@
 """Output tokens a second through emowhy against vLLM itself: both sides in one run, alternating, medians.
 
-    python benchmarks/engines.py inprocess [--rounds 5] [--count 64]     against LLM.chat, same prompts, schema, sampling
-    python benchmarks/engines.py server    [--rounds 5] [--concurrency 32]  against vLLM's own benchmark client
+    python benchmarks/engines.py inprocess    against LLM.chat: same prompts, schema and sampling
+    python benchmarks/engines.py server       against vLLM's own benchmark client at the same concurrency
 
 Prompts are the demo set's, each made different by a number, so that no answer is ever looked up;
 vLLM's prefix cache is emptied before every turn. Times of the in-process side are of the whole flow:
@@ -33,7 +33,8 @@ def demo_samples(count: int) -> list[Any]:
 
     rows = [row for row in read(HERE / "demo" / "demo.jsonl") if isinstance(row, Sample) and row.text]
     return [
-        dataclasses.replace(rows[i % len(rows)], id=str(i), text=f"{rows[i % len(rows)].text} ({i})") for i in range(count)
+        dataclasses.replace(rows[i % len(rows)], id=str(i), text=f"{rows[i % len(rows)].text} ({i})")
+        for i in range(count)
     ]
 
 
@@ -93,11 +94,15 @@ def server(rounds: int, count: int, concurrency: int) -> dict[str, Any]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(url + "/health", process)
-        options = {"extra_body.ignore_eos": True, "bind": "off", "logprobs": "off"}
+        options: dict[str, Any] = {"extra_body.ignore_eos": True, "bind": "off", "logprobs": "off"}
         engine = ServerEngine(None, base_url=url + "/v1", concurrency=concurrency, **options)
         engine.probe()
         reasoner = Reasoner(
-            engine, load_strategy("direct"), find_taxonomy("ekman"), hints="none", sampling=Sampling(max_tokens=MAX_TOKENS)
+            engine,
+            load_strategy("direct"),
+            find_taxonomy("ekman"),
+            hints="none",
+            sampling=Sampling(max_tokens=MAX_TOKENS),
         )
         chats = [next(reasoner.reason(Job(sample, i), ())) for i, sample in enumerate(demo_samples(count))]
         chats = [dataclasses.replace(chat, schema=None) for chat in chats]
@@ -136,7 +141,8 @@ def bench_client(url: str, prompts: Path, count: int, concurrency: int, folder: 
         "--endpoint", "/v1/chat/completions", "--model", model["id"], "--tokenizer", model["root"],
         "--dataset-name", "custom", "--dataset-path", str(prompts), "--custom-output-len", str(MAX_TOKENS),
         "--skip-chat-template", "--num-prompts", str(count), "--max-concurrency", str(concurrency), "--ignore-eos",
-        "--temperature", "0", "--disable-tqdm", "--save-result", "--result-dir", str(folder), "--result-filename", "out.json",
+        "--temperature", "0", "--disable-tqdm", "--save-result",
+        "--result-dir", str(folder), "--result-filename", "out.json",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -25,7 +25,7 @@ def write_rows(path: Path, count: int) -> Path:
     """Rows that all differ, of two dozen words with one earlier turn."""
     with path.open("w", encoding="utf-8") as file:
         for i in range(count):
-            text = f"They moved appointment {i} again, and of course nobody thought of telling the people who had to travel."
+            text = f"They moved appointment {i} again, and of course nobody thought of telling those who had to travel."
             row = {"id": f"row-{i}", "text": text, "context": [{"speaker": "B", "text": f"How did visit {i} go?"}]}
             file.write(json.dumps(row) + "\n")
     return path

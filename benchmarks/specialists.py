@@ -24,8 +24,10 @@ HERE = Path(__file__).parent
 
 def demo_texts(count: int) -> list[str]:
     rows = [json.loads(line) for line in (HERE / "demo" / "demo.jsonl").read_text(encoding="utf-8").splitlines()]
-    turns = [turn["text"] for row in rows for turn in row.get("context", [])] + [r["text"] for r in rows if r.get("text")]
-    return [f"{text} ({i})" for i, text in zip(range(count), itertools.cycle(turns))]  # noqa: B905
+    turns = [turn["text"] for row in rows for turn in row.get("context", [])] + [
+        r["text"] for r in rows if r.get("text")
+    ]
+    return [f"{text} ({i})" for i, text in zip(range(count), itertools.cycle(turns))]
 
 
 def build_pipeline(checkpoint: Path | None) -> Any:

@@ -1,8 +1,9 @@
 """Train, export and calibrate the `emotion` specialist: MiniLM-L6 on GoEmotions, int8 ONNX.
 
-    python finetune/specialists/emotion.py train     --data goemotions/ --work runs/emotion   # about 6 minutes an epoch on 2 cores
-    python finetune/specialists/emotion.py export    --work runs/emotion
-    python finetune/specialists/emotion.py calibrate --data goemotions/ --work runs/emotion --out src/emowhy/specialists/weights/emotion
+    python finetune/specialists/emotion.py train --data goemotions/ --work runs/emotion  # 6 minutes an epoch, 2 cores
+    python finetune/specialists/emotion.py export --work runs/emotion
+    python finetune/specialists/emotion.py calibrate --data goemotions/ --work runs/emotion \
+        --out src/emowhy/specialists/weights/emotion
 
 `--data` is the folder with GoEmotions' `train.tsv`, `dev.tsv` and `emotions.txt` (CC BY 4.0).
 Everything is fitted on train and chosen on dev; no test row is read. `train` saves after every
@@ -97,7 +98,7 @@ def batches(lengths: list[int], rng: np.random.Generator) -> list[np.ndarray]:
     for pool in pools:
         pool = pool[np.argsort([lengths[i] for i in pool], kind="stable")]
         found += [pool[i : i + BATCH] for i in range(0, len(pool), BATCH)]
-    rng.shuffle(found)  # type: ignore[arg-type]
+    rng.shuffle(found)
     return found
 
 
@@ -149,8 +150,11 @@ def train(data: Path, work: Path) -> None:
         weight_decay=0.01,
     )
     steps = EPOCHS * math.ceil(len(ids) / BATCH)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=[PEAK, PEAK_HEAD], total_steps=steps, pct_start=0.1)
-    average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=[PEAK, PEAK_HEAD], total_steps=steps, pct_start=0.1
+    )
+    ema: Any = torch.optim.swa_utils
+    average = ema.AveragedModel(model, multi_avg_fn=ema.get_ema_multi_avg_fn(AVERAGE))
     work.mkdir(parents=True, exist_ok=True)
     state_file, first, best, seconds, stale = work / "state.pt", 0, -1.0, 0.0, 0
     if state_file.exists():
@@ -180,7 +184,9 @@ def train(data: Path, work: Path) -> None:
             average.update_parameters(model)
             total += loss.item()
             if step % 200 == 199:
-                print(f"epoch {epoch + 1}/{EPOCHS} step {step + 1}/{len(todo)} loss {total / (step + 1):.4f}", flush=True)
+                print(
+                    f"epoch {epoch + 1}/{EPOCHS} step {step + 1}/{len(todo)} loss {total / (step + 1):.4f}", flush=True
+                )
         seconds += time.perf_counter() - started
         stale += 1
         for name, candidate in {"raw": model, "average": average.module}.items():
@@ -190,10 +196,18 @@ def train(data: Path, work: Path) -> None:
             if figure > best:
                 best, stale = figure, 0
                 torch.save(candidate.state_dict(), work / "best.pt")
-        state = {name: part.state_dict() for name, part in
-                 {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule}.items()}
-        state |= {"epoch": epoch + 1, "best": best, "seconds": seconds, "stale": stale, "rng": rng.bit_generator.state,
-                  "torch_rng": torch.get_rng_state()}
+        state = {
+            name: part.state_dict()
+            for name, part in {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule}.items()
+        }
+        state |= {
+            "epoch": epoch + 1,
+            "best": best,
+            "seconds": seconds,
+            "stale": stale,
+            "rng": rng.bit_generator.state,
+            "torch_rng": torch.get_rng_state(),
+        }
         torch.save(state, state_file.with_suffix(".tmp"))
         state_file.with_suffix(".tmp").replace(state_file)
 
@@ -206,8 +220,7 @@ def cross_fitted(probabilities: np.ndarray, gold: np.ndarray) -> dict[str, float
         thresholds = best_thresholds(probabilities[fit], gold[fit])
         figures.append(macro_f1((probabilities[score] >= thresholds).astype(float), gold[score]))
     top3 = np.argsort(-probabilities, 1)[:, :3]
-    return {"macro_f1": float(np.mean(figures)),
-            "top3": float(np.mean(np.take_along_axis(gold, top3, 1).max(1)))}
+    return {"macro_f1": float(np.mean(figures)), "top3": float(np.mean(np.take_along_axis(gold, top3, 1).max(1)))}
 
 
 def export(work: Path) -> None:
@@ -264,7 +277,8 @@ def fit_platt(logits: np.ndarray, gold: np.ndarray, prior: float = 5.0) -> tuple
 
 def calibrated(logits: np.ndarray, fitted: np.ndarray) -> np.ndarray:
     """Probabilities of logits (rows, labels) under (labels, 2) scales and shifts."""
-    return 1 / (1 + np.exp(-(logits * fitted[:, 0] + fitted[:, 1])))
+    found: np.ndarray = 1 / (1 + np.exp(-(logits * fitted[:, 0] + fitted[:, 1])))
+    return found
 
 
 def fit_all(logits: np.ndarray, gold: np.ndarray) -> np.ndarray:
@@ -328,7 +342,8 @@ def calibrate(data: Path, work: Path, out: Path) -> None:
     figures = {}
     for name in ("goemotions", "ekman", "meld", "plutchik", "parrott", "empathetic"):
         target = find_taxonomy(name)
-        z, y = logits, gold.astype(np.float64)
+        z: np.ndarray = logits
+        y: np.ndarray = gold.astype(np.float64)
         if name != own.name:
             fitted = config["calibration"][own.name]
             scales = np.array([[fitted[label]["scale"], fitted[label]["shift"]] for label in own.labels])
@@ -374,12 +389,13 @@ MiniLM-L6 (22 M parameters), fine-tuned for multi-label classification over GoEm
 int8 ONNX, {weights.stat().st_size / 1e6:.1f} MB, SHA-256 {digest}….
 
 * **Base**: sentence-transformers/all-MiniLM-L6-v2, Apache-2.0.
-* **Data**: GoEmotions (Demszky et al. 2020), CC BY 4.0: trained on its 43,410 training comments, everything chosen
-  and calibrated on its 5,426 development comments; its test part was not used.
+* **Data**: GoEmotions (Demszky et al. 2020), CC BY 4.0: trained on its 43,410 training comments, everything
+  chosen and calibrated on its 5,426 development comments; its test part was not used.
 * **Licence of these weights**: Apache-2.0; commercial use allowed.
-* **Recipe**: `finetune/specialists/emotion.py`, seed {SEED}, at most {EPOCHS} epochs, batch {BATCH}, one cycle with peak {PEAK}
-  (head {PEAK_HEAD}), binary cross-entropy with square-root positive weights (at most {MAX_POSITIVE_WEIGHT:g}); the better
-  of the raw and the averaged weights of every epoch, until an epoch brings nothing better.
+* **Recipe**: `finetune/specialists/emotion.py`, seed {SEED}, at most {EPOCHS} epochs, batch {BATCH}, one cycle
+  with peak {PEAK} (head {PEAK_HEAD}), binary cross-entropy with square-root positive weights
+  (at most {MAX_POSITIVE_WEIGHT:g}); the better of the raw and the averaged weights of every epoch, until an epoch
+  brings nothing better.
   {seconds / 60:.0f} minutes of training on 2 CPU cores that did other work as well.
 * **Quantising** to int8 (a scale for each output channel) cost {lost:.4f} macro-F1.
 * **Calibration**: one scale and shift a label (Platt), for GoEmotions' labels and for each label set they are carried

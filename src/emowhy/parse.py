@@ -245,8 +245,6 @@ def _find_label(label: str, text: str, start: int, stop: int) -> tuple[int, int]
 
 def _probability(tokens: Sequence[tuple[str, float]], ends: Sequence[int], start: int, stop: int) -> float:
     inside = (
-        logprob
-        for (piece, logprob), end in zip(tokens, ends, strict=True)
-        if end > start and end - len(piece) < stop
+        logprob for (piece, logprob), end in zip(tokens, ends, strict=True) if end > start and end - len(piece) < stop
     )
     return min(1.0, math.exp(sum(inside)))

@@ -28,7 +28,9 @@ def find_plugin(role: str, name: str, shipped: Mapping[str, str]) -> Any:
             raise
         if not f"{module_name}.".startswith(f"{error.name}."):  # found, but something that it imports is not
             raise MissingError(f"{role} {name!r}: {error}", f"install what {module_name} imports") from error
-        raise MissingError(f"{role} {name!r}: {error}", f"put {module_name}.py in this folder or on PYTHONPATH") from error
+        raise MissingError(
+            f"{role} {name!r}: {error}", f"put {module_name}.py in this folder or on PYTHONPATH"
+        ) from error
     try:
         return getattr(module, attribute)
     except AttributeError:

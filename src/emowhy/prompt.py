@@ -35,8 +35,10 @@ MODALITIES = ("face", "voice", "scene")
 _WORDS = ((0.85, "almost certain"), (0.6, "likely"), (0.35, "possible"), (0.15, "less likely"), (0.0, "unlikely"))
 
 _VARIABLES = frozenset(
-    "hints scores open labels candidates others given cues turns observations spoken speaker target choices "
-    "steps fields again".split()
+    {
+        *("hints", "scores", "open", "labels", "candidates", "others", "given", "cues", "again"),
+        *("turns", "observations", "spoken", "speaker", "target", "choices", "steps", "fields"),
+    }
 )
 _REPLY = re.compile(r"\{#-?\s*reply:([^#]*?)-?#\}")
 
@@ -85,9 +87,16 @@ def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy) -> Hints:
         labels,
         candidates,
         tuple(label for label in labels if label not in shown),
-        tuple(c.label for c in ranked if c.chosen and c.label)[:3] or tuple(c.label for c in ranked[:1] if c.label),
+        _given(ranked),
         tuple(c for c in clues if c.kind == "cause" and c.chosen and c.quote),
     )
+
+
+def _given(ranked: Sequence[Clue]) -> tuple[str, ...]:
+    """The chosen labels, at most three, or else the likeliest. "neutral" stands alone or not at all: beside
+    another label it is nothing that could be explained."""
+    chosen = [c.label for c in ranked if c.chosen and c.label] or [c.label for c in ranked[:1] if c.label]
+    return tuple([label for label in chosen if label != "neutral"][:3] or chosen[:1])
 
 
 def verbal(score: float | None) -> str:
@@ -247,6 +256,9 @@ def build_chat(
         for number, turn in left.items()
     ]
     observations = [(shown(name), words and shown(words)) for name, words in _told(described)]
+    speaker = shown(sample.speaker) if sample.speaker else None
+    # Without the speaker's name, so that a run has few openings: each is a grammar to compile.
+    opening = f"The person feels {' and '.join(hints.given)} because" if _is_given(fields) else ""
     variables: dict[str, Any] = {
         "hints": hints.policy,
         "scores": scores,
@@ -259,7 +271,7 @@ def build_chat(
         "turns": turns,
         "observations": observations,
         "spoken": sample.text is not None,
-        "speaker": shown(sample.speaker) if sample.speaker else None,
+        "speaker": speaker,
         "target": sample.target,
         "choices": [shown(choice) for choice in sample.choices],
         "steps": {name: shown(words) for name, words in (steps or {}).items()},
@@ -279,7 +291,7 @@ def build_chat(
     return Chat(
         messages,
         sampling,
-        reply_schema(fields, hints.labels, places, sampling.max_tokens) if fields else None,
+        reply_schema(fields, hints.labels, places, sampling.max_tokens, opening) if fields else None,
         {
             "id": sample.id,
             "candidates": hints.given or tuple(c.label for c in hints.candidates) or hints.labels,
@@ -287,6 +299,11 @@ def build_chat(
             "place": sample.target if sample.text is not None else next(iter(places), None),
         },
     )
+
+
+def _is_given(fields: Sequence[str]) -> bool:
+    """Whether a reply explains labels that it does not choose."""
+    return "explanation" in fields and "emotions" not in fields
 
 
 def _told(observations: Mapping[str, str | None]) -> list[tuple[str, str | None]]:

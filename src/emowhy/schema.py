@@ -56,14 +56,21 @@ def reply_schema(
             "maxItems": MOST_CAUSES,
             "items": _object(turn={"enum": list(places)}, quote=_text(min(MOST_QUOTE, int(100 * unit)))),
         },
-        "explanation": _sentence(opening, int(160 * unit)) if opening else _text(int(280 * unit)),
+        "explanation": _sentence(opening, int(28 * unit)) if opening else _text(int(280 * unit)),
     }
     return _object(**{name: shapes[name] for name in fields})
 
 
-def _sentence(opening: str, longest: int) -> dict[str, Any]:
-    """A pattern instead of lengths: engines refuse, or mistake, the two together."""
-    return {"type": "string", "pattern": f'^{re.escape(opening)} [^.!?"\\\\\\n\\r\\t]{{8,{longest}}}\\.$'}
+def _sentence(opening: str, most_words: int) -> dict[str, Any]:
+    """One sentence that begins with `opening`, as a pattern (engines mistake a pattern and lengths together).
+
+    Counted in words because xgrammar 0.2 cannot compile a long repetition of single characters.
+    """
+    word = r'[^ .!?"\\\n\r\t]{1,16}'
+    return {
+        "type": "string",
+        "pattern": rf"^{re.escape(opening).replace(chr(92) + ' ', ' ')}( {word}){{3,{most_words}}}\.$",
+    }
 
 
 def _object(**properties: dict[str, Any]) -> dict[str, Any]:

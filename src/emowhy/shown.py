@@ -13,7 +13,10 @@ import unicodedata
 from collections.abc import Sequence
 
 # Control tokens of the common chat formats; broken up for every engine, also where the tokenizer is unknown.
-_COMMON = r"<\|[^|<>\s]{1,40}\|>|<｜[^<>\s]{1,40}｜>|</?s>|</?think>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>"
+_COMMON = (
+    r"<\|[^|<>\s]{1,40}\|>|<｜[^<>\s]{1,40}｜>|</?s>|</?think>|\[/?INST\]|<</?SYS>>"
+    r"|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>"
+)
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f\x85\u2028\u2029]+")
 _LONE = re.compile("[\ud800-\udfff]")  # lone surrogates, which no tokenizer and no UTF-8 takes
 _WORD = re.compile(r"\w+")

@@ -24,7 +24,7 @@ TABLE_VERSION = "1"
 """Version of the words and branches that scores depend on; reports print it."""
 
 _TABLES = Path(__file__).parent / "taxonomies"
-_EDGES = string.punctuation + " “”‘’«»…–—·•、。，！？；：（）「」『』《》【】"  # noqa: RUF001
+_EDGES = string.punctuation + " “”‘’«»…–—·•、。，！？；：（）「」『』《》【】"
 _HUB = "goemotions"  # maps without rows of their own go through the finest set that has maps to all others
 
 Provenance = Literal["goemotions-paper", "plutchik-1980", "parrott-2001", "ours", "word", "composed", "branch", "none"]

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines.local import TEXTS, chats, label_logprobs, samples
 
 from emowhy import EmowhyError, Reasoner
 from emowhy.engines import load_engine
 from emowhy.engines.chat_ids import chat_ids
 from emowhy.engines.transformers import TransformersEngine
 from emowhy.shown import show
+from engines.local import TEXTS, chats, label_logprobs, samples
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
-from engines.local import chats, label_logprobs, samples
 
 from emowhy.engines.transformers import TransformersEngine
 from emowhy.engines.vllm import VllmEngine
@@ -17,6 +18,7 @@ from emowhy.prompt import load_strategy
 from emowhy.reasoner import Reasoner
 from emowhy.taxonomy import find_taxonomy
 from emowhy.types import Chat, Reply, Sampling
+from engines.local import chats, label_logprobs, samples
 
 pytestmark = pytest.mark.vllm
 
@@ -63,9 +65,8 @@ def test_replies_stream_out_while_others_are_still_being_written(engine: VllmEng
 def test_an_abandoned_stream_leaves_nothing_behind(engine: VllmEngine) -> None:
     waiting = chats(max_tokens=200)
     stream = engine.stream(lambda room: [waiting.pop() for _ in range(min(room, len(waiting)))])
-    first: tuple[Chat, Reply] = next(stream)
-    assert first[1].finish in ("stop", "length")
-    stream.close()
+    with contextlib.closing(cast(Generator[tuple[Chat, Reply]], stream)):
+        assert next(stream)[1].finish in ("stop", "length")
     engine._engine.step()
     assert not engine._engine.has_unfinished_requests()
 
@@ -104,8 +105,13 @@ def test_the_whole_flow_runs_on_it(engine: VllmEngine) -> None:
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"use_dora": True}, "DoRA"), ({"bias": "all"}, "bias"), ({"modules_to_save": ["lm_head"]}, "modules_to_save"), ({"r": 600}, "600")],
-)  # fmt: skip
+    [
+        ({"use_dora": True}, "DoRA"),
+        ({"bias": "all"}, "bias"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"r": 600}, "600"),
+    ],
+)
 def test_an_adapter_that_vllm_cannot_serve_is_refused_before_it_starts(
     change: dict[str, object], named: str, adapter: Path, tmp_path: Path
 ) -> None:

@@ -51,7 +51,8 @@ def serve(
 
     more = []
     for key, value in o.pairs(engine_args, "--engine-arg").items():
-        more += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
+        flag = key.replace("_", "-")
+        more += [f"--no-{flag}"] if value is False else [f"--{flag}", *([] if value is True else [str(value)])]
     command = serve_command(model, adapter, port, host, more)
     if only_print:
         print(shlex.join(command))

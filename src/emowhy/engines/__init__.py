@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emowhy.engines.base import Engine, Take
+from emowhy.errors import UsageError
 from emowhy.plugins import find_plugin
 
 __all__ = ["ENGINES", "Engine", "Take", "load_engine"]
@@ -20,4 +21,6 @@ ENGINES = {
 def load_engine(name: str, **options: Any) -> Engine:
     """The engine of this name, made with `options` (model, adapter and the engine's own)."""
     kind = find_plugin("engine", name, ENGINES)
-    return kind(**options)  # type: ignore[no-any-return]
+    if not (isinstance(kind, type) and issubclass(kind, Engine)):
+        raise UsageError(f"{name} is no engine", "derive it from emowhy.engines.Engine")
+    return kind(**options)

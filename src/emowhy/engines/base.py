@@ -33,6 +33,13 @@ class Engine:
     control_tokens: tuple[str, ...] = ()
     """Strings that the tokenizer turns into control tokens; they are broken up in sample text."""
 
+    def __init__(self, model: str | None = None, adapter: str | None = None, **options: Any) -> None:
+        """Engines are made with the user's `--model`, `--adapter` and `--engine-arg`s; this one takes no option."""
+        for option in options:
+            raise UsageError(f"the engine {self.name!r} has no option {option!r}", "leave --engine-arg out")
+        self.model: Any = model
+        self.adapter: Any = adapter
+
     def probe(self) -> None:
         """Find out what the engine can do, before the first row; raises an `EmowhyError` if it cannot work at all."""
 
@@ -72,7 +79,7 @@ class Engine:
 
     def identity(self) -> Mapping[str, Any]:
         """What makes replies what they are: engine, model, adapter, revision or hash, licence."""
-        return {"engine": self.name}
+        return {"engine": self.name, "model": self.model if isinstance(self.model, str) else None}
 
     def close(self) -> None:
         """Let go of processes, connections and memory."""

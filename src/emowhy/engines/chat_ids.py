@@ -14,7 +14,10 @@ def messages_of(chat: Chat) -> list[dict[str, str]]:
 
 
 def chat_ids(tokenizer: Any, chat: Chat) -> list[int]:
-    """Token ids of the chat with the start of the assistant's turn. A model without a system role reads it in the user's."""
+    """Token ids of the chat with the start of the assistant's turn.
+
+    A model without a system role reads that message at the head of the user's.
+    """
     if not tokenizer.chat_template:
         raise UsageError("the model's tokenizer has no chat template: it is a base model", "use its instruct version")
     messages = messages_of(chat)
@@ -32,5 +35,9 @@ def chat_ids(tokenizer: Any, chat: Chat) -> list[int]:
 
 
 def control_tokens(tokenizer: Any) -> tuple[str, ...]:
-    """Every added token's string: the tokenizer would make one token of it wherever it stands."""
-    return tuple(sorted({str(token) for token in tokenizer.added_tokens_decoder.values() if str(token).strip()}))
+    """Every added token's string: the tokenizer would make one token of it wherever it stands.
+
+    Plain words that someone added to the vocabulary control nothing and stay whole.
+    """
+    added = tokenizer.added_tokens_decoder.values()
+    return tuple(sorted({str(t) for t in added if str(t).strip() and (t.special or not str(t).strip().isalnum())}))

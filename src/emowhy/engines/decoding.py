@@ -31,7 +31,7 @@ class TokenLogprobs(LogitsProcessor):  # type: ignore[misc]
     def rows(self, out: torch.Tensor) -> list[list[float]]:
         """Log-probabilities (natural) of the written tokens, a list a row."""
         self._note(out)
-        return torch.stack(self._columns, 1).tolist() if self._columns else [[] for _ in out]  # type: ignore[no-any-return]
+        return torch.stack(self._columns, 1).tolist() if self._columns else [[] for _ in out]
 
 
 class BoundReplies(LogitsProcessor):  # type: ignore[misc]
@@ -79,5 +79,7 @@ class SeededSampling(LogitsProcessor):  # type: ignore[misc]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         size = scores.shape[1]
-        noise = torch.stack([torch.rand(size, generator=g).clamp_min(1e-20).log().neg().log().neg() for g in self.generators])
+        noise = torch.stack(
+            [torch.rand(size, generator=g).clamp_min(1e-20).log().neg().log().neg() for g in self.generators]
+        )
         return scores.float() / self.temperature + noise.to(scores.device)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -60,27 +61,41 @@ def read_script(file: Path) -> tuple[dict[str, list[Reply]], list[Reply]]:
         raise MissingError(f"no file of canned replies at {file.absolute()}", "check --model")
     by_id: dict[str, list[Reply]] = defaultdict(list)
     anyone: list[Reply] = []
-    known = ("id", *(name for name in Reply.__dataclass_fields__))
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{file}, line {number}: {error}", "a line is a JSON object") from error
-        for key in row:
-            if key not in known:
-                raise InputError(f"{file}, line {number}: unknown key {key!r}", nearest(key, known))
-        if row.get("finish", "stop") not in get_args(Finish):
-            raise InputError(
-                f"{file}, line {number}: unknown finish {row['finish']!r}", nearest(row["finish"], get_args(Finish))
-            )
-        owner = row.pop("id", None)
-        row["usage"] = Usage(**row.get("usage", {}))
-        if row.get("tokens"):
-            row["tokens"] = tuple((piece, float(logprob)) for piece, logprob in row["tokens"])
-        (by_id[owner] if owner is not None else anyone).append(Reply(**row))
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    owner, reply = _read_reply(json.loads(line))
+                except (TypeError, ValueError) as error:
+                    raise InputError(f"{file}, line {number}: {error}", "see emowhy.engines.scripted") from error
+                (anyone if owner is None else by_id[owner]).append(reply)
     return dict(by_id), anyone
+
+
+def _read_reply(row: Any) -> tuple[str | None, Reply]:
+    """The sample's id (None: for anyone) and the reply. TypeError or ValueError says what is wrong."""
+    if not isinstance(row, dict):
+        raise TypeError("a line is a JSON object")
+    known = ("id", *Reply.__dataclass_fields__)
+    for key in row:
+        if key not in known:
+            raise ValueError(f"unknown key {key!r}; {nearest(key, known)}")
+    for key in ("id", "text", "finish", "thinking", "error"):
+        if not isinstance(row.get(key, ""), str | None):
+            raise TypeError(f"{key} must be a text, not {row[key]!r}")
+    if row.get("finish", "stop") not in get_args(Finish):
+        raise ValueError(f"unknown finish {row['finish']!r}; {nearest(row['finish'], get_args(Finish))}")
+    owner, usage, tokens = row.pop("id", None), row.pop("usage", {}), row.pop("tokens", None)
+    if not isinstance(usage, dict) or not all(isinstance(count, int) for count in usage.values()):
+        raise TypeError("usage must be {prompt, completion}, both whole numbers")
+    for key in usage:
+        if key not in Usage.__dataclass_fields__:
+            raise ValueError(f"usage has an unknown key {key!r}; {nearest(key, Usage.__dataclass_fields__)}")
+    try:
+        pairs = None if tokens is None else tuple((str(piece), float(logprob)) for piece, logprob in tokens)
+    except (TypeError, ValueError):
+        raise TypeError("tokens must be a list of [text, log-probability]") from None
+    return owner, Reply(**row, usage=Usage(**usage), tokens=pairs)
 
 
 def _until_last(replies: list[Reply]) -> Iterator[Reply]:
@@ -105,13 +120,17 @@ def _made(chat: Chat) -> Reply:
 
 
 def _fitting(schema: Mapping[str, Any], about: Mapping[str, Any], name: str = "") -> Any:
-    """A value that fits one of our own reply schemas."""
+    """A value that fits one of our own reply schemas; `name` is the field that it is for."""
     if "enum" in schema:
         wanted = about.get(name, about["label"])
         return wanted if wanted in schema["enum"] else schema["enum"][0]
     if schema["type"] == "object":
         return {key: _fitting(part, about, key) for key, part in schema["properties"].items()}
     if schema["type"] == "array":
-        return [_fitting(schema["items"], about)] if about["quote"] or schema.get("minItems") else []
-    wanted = about["label"] if schema["maxLength"] == 24 else about.get(name) or about[""]
+        item = "label" if name == "emotions" else name
+        return [_fitting(schema["items"], about, item)] if about["quote"] or schema.get("minItems") else []
+    if "pattern" in schema:  # one sentence with a given opening
+        opening = re.sub(r"\\(.)", r"\1", schema["pattern"].split("( ")[0].removeprefix("^"))
+        return f"{opening} of the words said."
+    wanted = about["label"] if name == "emotion" else about.get(name) or about[""]
     return str(wanted)[: schema["maxLength"]]

@@ -16,7 +16,7 @@ from emowhy.types import Chat, Reply, Usage
 
 
 class TransformersEngine(Engine):
-    """Options: `batch_size` (rows at once), `device` ("cpu", "cuda", …), `dtype` ("auto", "bfloat16", "float32"), `threads`."""
+    """Options: `batch_size` (rows at once), `device` ("cpu", "cuda", …), `dtype` ("auto", "bfloat16", …), `threads`."""
 
     name = "transformers"
 
@@ -61,7 +61,12 @@ class TransformersEngine(Engine):
         self.control_tokens = control_tokens(self.tokenizer)
 
     def identity(self) -> Mapping[str, Any]:
-        return {"engine": self.name, **self._found.identity, **adapter_identity(self._adapter), "dtype": str(self.dtype)}
+        return {
+            "engine": self.name,
+            **self._found.identity,
+            **adapter_identity(self._adapter),
+            "dtype": str(self.dtype),
+        }
 
     def count_tokens(self, chat: Chat) -> int:
         return len(chat_ids(self.tokenizer, chat))
@@ -203,7 +208,7 @@ def _pick_dtype(device: str) -> Any:
 
     if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    good = device != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()  # type: ignore[no-untyped-call]
+    good = device != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.bfloat16 if good else torch.float32
 
 
@@ -216,4 +221,6 @@ def _with_adapter(net: Any, path: str) -> Any:
         return PeftModel.from_pretrained(net, path)
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise MissingError(f"the adapter {path} does not fit the model: {reason}", "check --model and --adapter") from error
+        raise MissingError(
+            f"the adapter {path} does not fit the model: {reason}", "check --model and --adapter"
+        ) from error

@@ -14,7 +14,7 @@ from typing import Any
 from emowhy.engines.base import Engine, Take
 from emowhy.engines.chat_ids import chat_ids, control_tokens
 from emowhy.errors import EngineError, MissingError, UsageError
-from emowhy.models import EMBEDDED, adapter_identity, file_hash, find_adapter, find_model
+from emowhy.models import EMBEDDED, adapter_config, adapter_identity, file_hash, find_adapter, find_model
 from emowhy.types import Chat, Finish, Reply, Usage
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -114,7 +114,9 @@ class VllmEngine(Engine):
         try:
             return list(self._engine.step())
         except Exception as error:  # EngineDeadError and whatever a worker died of: nothing more will come
-            raise EngineError(f"vLLM stopped: {error}", "type the same command again: finished rows are kept") from error
+            raise EngineError(
+                f"vLLM stopped: {error}", "type the same command again: finished rows are kept"
+            ) from error
 
     def _params(self, chat: Chat) -> Any:
         from vllm import SamplingParams
@@ -144,7 +146,9 @@ class VllmEngine(Engine):
         return [
             sum(
                 entry[token].logprob
-                for token, entry in zip(output.prompt_token_ids[-length:], output.prompt_logprobs[-length:], strict=True)
+                for token, entry in zip(
+                    output.prompt_token_ids[-length:], output.prompt_logprobs[-length:], strict=True
+                )
             )
             for output, length in zip(outputs, lengths, strict=True)
         ]
@@ -167,8 +171,8 @@ def _reply(output: Any) -> Reply:
         pairs = zip(said.token_ids, said.logprobs, strict=False)
         tokens = tuple((entry[token].decoded_token or "", entry[token].logprob) for token, entry in pairs)
     seconds = 0.0
-    if output.metrics is not None and getattr(output.metrics, "last_token_ts", 0):
-        seconds = output.metrics.last_token_ts - output.metrics.scheduled_ts
+    if (metrics := output.metrics) is not None:
+        seconds = max(0.0, metrics.last_token_ts - metrics.scheduled_ts)
     usage = Usage(len(output.prompt_token_ids), len(said.token_ids))
     return Reply(said.text, finish=finish, usage=usage, tokens=tokens, seconds=seconds)
 
@@ -177,7 +181,7 @@ def lora_arguments(adapter: Path | None) -> dict[str, Any]:
     """The engine arguments that an adapter needs. Raises UsageError for one that vLLM cannot serve."""
     if adapter is None:
         return {}
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config = adapter_config(adapter)
     for key, what in (("use_dora", "DoRA"), ("modules_to_save", "modules_to_save")):
         if config.get(key):
             raise UsageError(f"vLLM cannot serve the adapter {adapter}: it uses {what}", "merge it into its base first")

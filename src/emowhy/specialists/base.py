@@ -70,7 +70,13 @@ class Classifier(Specialist):
         for i, row in zip(spoken, self.probabilities([samples[i].words() for i in spoken]), strict=True):
             ranked = np.argsort(-row, kind="stable")[: self.top_k]
             found[i] = [
-                Clue("emotion", self.name, self.taxonomy.labels[k], score=round(float(row[k]), 4), chosen=bool(row[k] >= bounds[k]))
+                Clue(
+                    "emotion",
+                    self.name,
+                    self.taxonomy.labels[k],
+                    score=round(float(row[k]), 4),
+                    chosen=bool(row[k] >= bounds[k]),
+                )
                 for k in ranked
             ]
         return found

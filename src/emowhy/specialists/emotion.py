@@ -81,7 +81,7 @@ class OnnxModel:
         import onnxruntime
         from tokenizers import Tokenizer
 
-        cure = 'pip install --force-reinstall --no-deps emowhy, or train it: see finetune/specialists/emotion.py'
+        cure = "pip install --force-reinstall --no-deps emowhy, or train it: see finetune/specialists/emotion.py"
         for name in ("model.onnx", "tokenizer.json", "config.json"):
             if not (folder / name).is_file():
                 raise MissingError(f"the specialist's file {folder / name} is missing", cure)
@@ -112,11 +112,7 @@ class OnnxModel:
         # the threads end together.
         order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
         found = np.zeros((len(texts), len(self.config["labels"])), dtype=np.float32)
-        if len(ids) < 2 * _THREADS:
-            rows = map(self._one, (ids[i] for i in order))
-        else:
-            rows = _pool().map(self._one, (ids[i] for i in order), chunksize=8)
-        for i, row in zip(order, rows, strict=True):
+        for i, row in zip(order, _pool().map(self._one, [ids[i] for i in order]), strict=True):
             found[i] = row
         return found
 

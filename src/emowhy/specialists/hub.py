@@ -31,13 +31,16 @@ class HubClassifier(Classifier):
             self._tokenizer = AutoTokenizer.from_pretrained(model)
             self._model = AutoModelForSequenceClassification.from_pretrained(model).eval()
         except (OSError, ValueError) as error:
-            raise MissingError(f"specialist {self.name}: {str(error).splitlines()[0]}", "check the id or folder") from error
+            raise MissingError(
+                f"specialist {self.name}: {str(error).splitlines()[0]}", "check the id or folder"
+            ) from error
         names = self._model.config.id2label
         known = {label: k for k, label in enumerate(self.taxonomy.labels)}
         self._places = {i: known[label] for i, name in names.items() if (label := normalise(name, known)) in known}
         if not self._places:
+            given = ", ".join(map(str, names.values()))
             raise UsageError(
-                f"{self.name} has the labels {', '.join(map(str, names.values()))}; none is known in {self.taxonomy.name!r}",
+                f"{self.name} has the labels {given}; none is known in {self.taxonomy.name!r}",
                 "choose --labels that share some",
             )
         self._multi = self._model.config.problem_type == "multi_label_classification"

@@ -79,7 +79,9 @@ class Occlusion(Specialist):
                     score = round(min(1.0, max(scores[j] for j in run)), 4)
                     quote = part.text[start:end]
                     clues.append(
-                        Clue("cause", self.name, None, None, quote, part.turn, part.observation, start, end, score, True)
+                        Clue(
+                            "cause", self.name, None, None, quote, part.turn, part.observation, start, end, score, True
+                        )
                     )
                     run = []
         return sorted(clues, key=lambda clue: -(clue.score or 0))[:5]
