@@ -117,7 +117,7 @@ def rendered(body: Mapping[str, Any]) -> str:
 
 
 class Misbehaving:
-    """The server. `behave` answers chats; `models` None: it does not list them; `vllm`: /tokenize and prompt_logprobs.
+    """The server. `behave` answers chats; `models` None: it does not list them; `vllm`: as vLLM does.
 
     It records `chats` (the requests), `answered` and `in_flight` (now) with `most_in_flight`, and every path seen.
     """
@@ -258,13 +258,12 @@ class Misbehaving:
         return status(404, "Not Found")
 
     def _complete(self, body: Mapping[str, Any]) -> Answer:
-        """vLLM's /v1/completions over token ids, with the log-probabilities of the prompt."""
-        choice: dict[str, Any] = {"index": 0, "text": "!", "finish_reason": "length"}
-        if body.get("prompt_logprobs") is not None:
-            choice["prompt_logprobs"] = [None] + [
-                {str(token): {"logprob": likelihood(token), "rank": 1, "decoded_token": chr(token)}}
-                for token in body["prompt"][1:]
-            ]
+        """vLLM's /v1/completions over token ids: one token, the only one allowed, with its log-probability."""
+        assert body["prompt"]
+        assert body["max_tokens"] == 1
+        (token,) = body["allowed_token_ids"]
+        scores = {"tokens": [chr(token)], "token_logprobs": [likelihood(token)]}
+        choice = {"index": 0, "text": chr(token), "finish_reason": "length", "logprobs": scores}
         return Answer(body={"object": "text_completion", "choices": [choice]})
 
     def _act(self, handler: BaseHTTPRequestHandler, answer: Answer) -> None:

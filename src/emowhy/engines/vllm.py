@@ -53,6 +53,7 @@ class VllmEngine(Engine):
         self.control_tokens = control_tokens(self.tokenizer)
         self.batch_size = self._engine.vllm_config.scheduler_config.max_num_seqs
         self._lora = None
+        self._count = 0
         if self._adapter is not None:
             from vllm.lora.request import LoRARequest
 
@@ -73,50 +74,40 @@ class VllmEngine(Engine):
         most = self.batch_size + min(self.batch_size, 64)
         try:
             while True:
-                for chat in take(most - len(flying)):
-                    refused = self._add(chat, flying)
-                    if refused is not None:
+                taken = take(most - len(flying))
+                for chat in taken:
+                    if (refused := self._add(chat, flying)) is not None:
                         yield chat, refused
-                if not flying:
-                    if (chats := take(1)) == []:
-                        return
-                    for chat in chats:
-                        refused = self._add(chat, flying)
-                        if refused is not None:
-                            yield chat, refused
-                    continue
-                for output in self._step():
-                    if output.finished:
-                        yield flying.pop(output.request_id), _reply(output)
+                if flying:
+                    for output in self._step():
+                        if output.finished:
+                            yield flying.pop(output.request_id), _reply(output)
+                elif not taken:
+                    return
         finally:
             if flying:
                 self._engine.abort_request(list(flying))
 
     def _add(self, chat: Chat, flying: dict[str, Chat]) -> Reply | None:
         """Hand a chat to vLLM; a reply at once if vLLM refuses it (too long, say)."""
-        name = f"emowhy-{self._next()}"
+        from vllm.exceptions import VLLMValidationError
+
+        self._count += 1
+        name = f"emowhy-{self._count}"
         prompt = {"prompt_token_ids": chat_ids(self.tokenizer, chat)}
         try:
-            # vLLM may make the name unique in its own way: what it returns is what it answers with
-            added = self._engine.add_request(name, prompt, self._params(chat), lora_request=self._lora)
-        except ValueError as error:
+            self._engine.add_request(name, prompt, self._params(chat), lora_request=self._lora)
+        except (ValueError, VLLMValidationError) as error:
             return Reply(finish="error", error=str(error)[:300])
-        flying[added or name] = chat
+        flying[name] = chat
         return None
-
-    _count = 0
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
 
     def _step(self) -> list[Any]:
         try:
             return list(self._engine.step())
         except Exception as error:  # EngineDeadError and whatever a worker died of: nothing more will come
-            raise EngineError(
-                f"vLLM stopped: {error}", "type the same command again: finished rows are kept"
-            ) from error
+            cure = "type the same command again: finished rows are kept"
+            raise EngineError(f"vLLM stopped: {error}", cure) from error
 
     def _params(self, chat: Chat) -> Any:
         from vllm import SamplingParams
@@ -134,24 +125,26 @@ class VllmEngine(Engine):
         )
 
     def logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[float]:
+        # Each token is written as the only one allowed; what is summed are the log-probabilities that they had before
+        # that. Asking for a prompt's log-probabilities instead kills vLLM 0.32 with an adapter on a CPU.
         from vllm import SamplingParams
 
-        prompts, lengths = [], []
-        for chat, text in zip(chats, continuations, strict=True):
-            answer = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-            prompts.append({"prompt_token_ids": chat_ids(self.tokenizer, chat) + answer})
-            lengths.append(len(answer))
-        params = SamplingParams(temperature=0, max_tokens=1, prompt_logprobs=0)
+        prompts: list[Any] = []
+        params: list[Any] = []
+        owners: list[int] = []
+        for number, (chat, text) in enumerate(zip(chats, continuations, strict=True)):
+            ids = chat_ids(self.tokenizer, chat)
+            for token in self.tokenizer(text, add_special_tokens=False)["input_ids"]:
+                prompts.append({"prompt_token_ids": list(ids)})
+                params.append(SamplingParams(temperature=0, max_tokens=1, logprobs=0, allowed_token_ids=[token]))
+                owners.append(number)
+                ids.append(token)
         outputs = self._llm.generate(prompts, params, lora_request=self._lora, use_tqdm=False)
-        return [
-            sum(
-                entry[token].logprob
-                for token, entry in zip(
-                    output.prompt_token_ids[-length:], output.prompt_logprobs[-length:], strict=True
-                )
-            )
-            for output, length in zip(outputs, lengths, strict=True)
-        ]
+        found = [0.0] * len(chats)
+        for owner, output in zip(owners, outputs, strict=True):
+            said = output.outputs[0]
+            found[owner] += said.logprobs[0][said.token_ids[0]].logprob
+        return found
 
     def close(self) -> None:
         self._engine.engine_core.shutdown()

@@ -89,12 +89,12 @@ def token_ids(payload: Json) -> list[int]:
     return list(payload["tokens"])
 
 
-def score_of(ending: list[int], prompt: list[int], payload: Json) -> float:
-    """The summed log-probability of `ending` after `prompt`, from vLLM's `prompt_logprobs` of both."""
-    entries = (payload.get("choices") or [{}])[0].get("prompt_logprobs")
-    if not isinstance(entries, list) or len(entries) != len(prompt + ending):
-        raise Trouble("final", "no prompt_logprobs", status=501)
-    return float(sum(entry[str(token)]["logprob"] for token, entry in zip(ending, entries[len(prompt) :], strict=True)))
+def score_of(payload: Json) -> float:
+    """The log-probability of the one token that a completion wrote."""
+    scores = ((payload.get("choices") or [{}])[0].get("logprobs") or {}).get("token_logprobs")
+    if not isinstance(scores, list) or len(scores) != 1 or not isinstance(scores[0], int | float):
+        raise Trouble("final", "no token_logprobs", status=501)
+    return float(scores[0])
 
 
 def reply_from(payload: Json, seconds: float) -> Reply:
