@@ -156,6 +156,16 @@ def test_quotes_from_context_and_observations_are_marked_where_they_stand(tmp_pa
     assert "voice: missing" in out
 
 
+def test_without_a_verified_quote_the_specialists_words_are_marked_and_said_to_be_theirs() -> None:
+    cue = Clue("cause", "occlusion", quote="cancelled", turn=1, start=5, end=14, score=0.4, chosen=True)
+    guessed = replace(ANSWER, causes=(Cause("invented words", 1),), clues=(cue,))
+    assert "They «cancelled» it." in printed((guessed, SAMPLE))
+    assert "the specialists'" in printed((guessed, SAMPLE))
+    quoted = replace(ANSWER, causes=(Cause("it", 1, None, 15, 17, True),), clues=(cue,))
+    assert "They cancelled «it»." in printed((quoted, SAMPLE))
+    assert "the specialists'" not in printed((quoted, SAMPLE))
+
+
 def test_an_unverified_quote_is_listed_and_never_marked(tmp_path: Path) -> None:
     answer = replace(ANSWER, causes=(Cause("we waited", 1),))
     text = page(tmp_path, (answer, SAMPLE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,8 @@ def faults(value: Any, schema: Mapping[str, Any], where: str = "$") -> list[str]
         wrong += [f"{where}.{name}: unknown" for name in value if name not in known]
         parts = [faults(value[name], known[name], f"{where}.{name}") for name in value if name in known]
         return wrong + list(itertools.chain(*parts))
+    if "pattern" in schema:
+        return [] if re.search(schema["pattern"], value) else [f"{where}: {value!r} does not match {schema['pattern']}"]
     least, most = (schema[bound] for bound in BOUNDS[schema["type"]])
     wrong = [] if least <= len(value) <= most else [f"{where}: length {len(value)} outside {least}–{most}"]
     if schema["type"] == "array":
@@ -56,6 +59,16 @@ def parts(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def bounds(schema: Mapping[str, Any]) -> list[int]:
     return [part["maxLength"] for part in parts(schema) if "maxLength" in part]
+
+
+@given(st.sampled_from(["The person feels joy because", "A. B (c) feels [x] because"]), budgets)
+def test_an_explanation_with_an_opening_is_one_bounded_sentence_that_begins_with_it(opening: str, budget: int) -> None:
+    schema = reply_schema(("causes", "explanation"), LABELS, (0,), budget, opening)["properties"]["explanation"]
+    assert not faults(f"{opening} it rained again.", schema)
+    assert faults("It rained again and again.", schema)
+    assert faults(f"{opening} it rained again. It always does.", schema)
+    assert faults(f"{opening}{' word' * 10 * budget}.", schema)
+    assert faults(f'{opening} he said "no" once more.', schema)
 
 
 @given(field_lists, label_lists, place_lists, budgets)

@@ -83,12 +83,12 @@ class Line:
 
 
 def lines(row: Mapping[str, Any]) -> list[Line]:
-    """A row's turns in order, then its observations, with the verified quotes marked."""
+    """A row's turns in order, then its observations, with the telling words marked (see `telling`)."""
     sample = row.get("sample") or {}
     spans: dict[int | str, list[tuple[int, int]]] = defaultdict(list)
-    for cause in row["causes"]:
-        where = cause.get("observation") if cause["turn"] is None else cause["turn"]
-        if cause["verified"] and where is not None and cause["start"] is not None and cause["end"] is not None:
+    for cause in telling(row)[0]:
+        where = cause.get("observation") if cause.get("turn") is None else cause["turn"]
+        if where is not None and cause.get("start") is not None and cause.get("end") is not None:
             spans[where].append((cause["start"], cause["end"]))
     turns = list(sample.get("context", ()))
     target = len(turns)
@@ -102,6 +102,13 @@ def lines(row: Mapping[str, Any]) -> list[Line]:
     return found
 
 
+def telling(row: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], bool]:
+    """The words that say the emotion, and whether they are the specialists' for want of a verified quote."""
+    quoted = [cause for cause in row["causes"] if cause["verified"]]
+    cues = [clue for clue in row["clues"] if clue["kind"] == "cause" and clue.get("chosen")]
+    return (quoted, False) if quoted or row["status"] != "ok" else (cues, bool(cues))
+
+
 def notes(row: Mapping[str, Any]) -> list[str]:
     """What is out of the ordinary about how a row's answer came about."""
     said = []
@@ -109,6 +116,8 @@ def notes(row: Mapping[str, Any]) -> list[str]:
         said.append("the reply was read leniently")
     if cut := row["cut"]:
         said.append(f"cut to fit the model's context: {cut['turns']} turns and {cut['characters']} characters left out")
+    if telling(row)[1]:
+        said.append("the marked words are the specialists': no quote of the model's stands in the input")
     if row["same_as"] is not None:
         said.append(f"copied from row {row['same_as']}, which has the same content")
     if row["attempts"] > 1:

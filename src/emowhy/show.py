@@ -27,7 +27,7 @@ _INDENT = 2
 
 
 def show(rows: Iterable[Mapping[str, Any]], console: Console) -> None:
-    """Print rows of a run: labels with their scores, turns with the verified quotes marked, then the why.
+    """Print rows of a run: labels with their scores, turns with the telling words marked, then the why.
 
     Marked in the colour of the first label's branch or, where there is no colour, «like this». Text is
     printed as it is (no markup of rich's) without what a terminal would obey.
