@@ -27,6 +27,8 @@ class Engine:
     """
 
     name: ClassVar[str]
+    model: Any = None
+    adapter: Any = None
     batch_size: int = 32
     context_length: int | None = None
     """Tokens of prompt and reply together; None: unknown."""
@@ -37,8 +39,8 @@ class Engine:
         """Engines are made with the user's `--model`, `--adapter` and `--engine-arg`s; this one takes no option."""
         for option in options:
             raise UsageError(f"the engine {self.name!r} has no option {option!r}", "leave --engine-arg out")
-        self.model: Any = model
-        self.adapter: Any = adapter
+        self.model = model
+        self.adapter = adapter
 
     def probe(self) -> None:
         """Find out what the engine can do, before the first row; raises an `EmowhyError` if it cannot work at all."""
