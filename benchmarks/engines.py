@@ -29,7 +29,8 @@ MAX_TOKENS = 64
 
 
 def demo_samples(count: int) -> list[Any]:
-    from emowhy import Sample, read
+    from emowhy import Sample
+    from emowhy.read import read
 
     rows = [row for row in read(HERE / "demo" / "demo.jsonl") if isinstance(row, Sample) and row.text]
     return [

@@ -8,12 +8,11 @@ from emowhy.errors import EmowhyError
 from emowhy.types import Cause, Clue, Emotion, Explanation, Gold, Sample, Turn
 
 if TYPE_CHECKING:
-    from emowhy.read import read
     from emowhy.reasoner import Reasoner
 
-__all__ = ["Cause", "Clue", "Emotion", "EmowhyError", "Explanation", "Gold", "Reasoner", "Sample", "Turn", "read"]
+__all__ = ["Cause", "Clue", "Emotion", "EmowhyError", "Explanation", "Gold", "Reasoner", "Sample", "Turn"]
 
-_LATER = {"Reasoner": "emowhy.reasoner", "read": "emowhy.read"}
+_LATER = {"Reasoner": "emowhy.reasoner"}
 
 
 def __getattr__(name: str) -> Any:
