@@ -110,11 +110,11 @@ class _Feed:
     ) -> None:
         self.rows, self.run, self.watch = rows, run, watch
         self.total, self.retry, self.allowed = total, retry, allowed
-        self.reasoner = reasoner
         # At a temperature a row's words depend on its own seed, so equal rows are not equal chats.
         self.shares = reasoner.sampling.temperature == 0 and reasoner.votes == 1
         self.flying: dict[str, list[Job]] = {}
-        self.in_flight = self.waiting = self.failed = 0
+        self.in_flight: dict[int, str] = {}  # a job's index -> its content's hash
+        self.waiting = self.failed = 0
         self.probe: _Probe | None = None
 
     def jobs(self) -> Iterator[Job | None]:
@@ -131,7 +131,6 @@ class _Feed:
             begun += 1
             if begun == 1:
                 self.probe = _Probe(self.watch, self.total)
-            self.in_flight += 1
             yield job
             while (begun == PROBED or self.waiting >= _MOST_WAITING) and self.in_flight:
                 yield None
@@ -157,6 +156,7 @@ class _Feed:
                 return None
         job = Job(sample, index, entry.attempts + 1 if entry else 1)
         if not self.shares:
+            self.in_flight[index] = content
             return job
         if content in self.flying:
             self.flying[content].append(job)
@@ -166,12 +166,12 @@ class _Feed:
             self.write(_copy(self.run.read(twin[1]), job))
             return None
         self.flying[content] = []
+        self.in_flight[index] = content
         return job
 
     def finished(self, job: Job) -> str:
         """Note that a job is done; its content's hash."""
-        self.in_flight -= 1
-        return content_hash(job.sample)
+        return self.in_flight.pop(job.index)
 
     def twins(self, content: str) -> list[Job]:
         found = self.flying.pop(content, [])

@@ -12,6 +12,7 @@ from typing import Any, cast, overload
 
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
+from emowhy.models import EMBEDDED
 from emowhy.parse import Parsed, parse, read_causes, read_emotions, score_emotions, split_thinking
 from emowhy.prompt import POLICIES, Hints, Policy, Scores, Step, Strategy, build_chat, fit_chat, load_strategy, weigh
 from emowhy.schema import reply_schema
@@ -80,8 +81,7 @@ class Reasoner:
             raise UsageError(f"unknown scores {scores!r}", nearest(scores, ("verbal", "numeric")))
         if votes < 1:
             raise UsageError(f"votes must be at least 1, not {votes}", "votes=1 draws each hop once")
-        embedded = engine in ("transformers", "vllm") and model in (None, "smollm2-135m")
-        loaded = load_strategy(strategy or ("given" if embedded else "two_stage"), Path(prompts) if prompts else None)
+        loaded = load_strategy(strategy or default_strategy(engine, model), Path(prompts) if prompts else None)
         taxonomy = find_taxonomy(labels)
         if specialists is None:
             specialists = () if hints == "none" else DEFAULTS
@@ -320,6 +320,12 @@ class _Trail:
         if reply.finish in ("error", "refusal"):
             self.failed = "error" if reply.finish == "error" else "refused"
             self.error = reply.error
+
+
+def default_strategy(engine: str, model: str | None) -> str:
+    """`given` for the embedded model, which is too small to decide; `two_stage` for every other."""
+    embedded = engine in ("transformers", "vllm") and model in (None, EMBEDDED)
+    return "given" if embedded else "two_stage"
 
 
 def row_seed(seed: int, id: str, attempt: int) -> int:

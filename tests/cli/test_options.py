@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -285,3 +287,20 @@ def test_the_handler_of_sigterm_is_put_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     CliRunner().invoke(fails(UsageError("wrong")), [])
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("command", [["clues", "rows.jsonl"], ["prompts", "show", "direct"], ["serve", "--print"]])
+def test_every_command_with_options_of_a_run_takes_them_from_yaml_and_refuses_unknown_keys(
+    command: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"id": "a", "text": "I am so happy!"}\n')
+    (tmp_path / "bad.yaml").write_text("labbels: ekman\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "emowhy", *command, "--config", "bad.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "labbels" in done.stderr

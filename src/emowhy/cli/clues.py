@@ -18,6 +18,7 @@ def clues(
         str,
         typer.Argument(metavar="INPUT", help="JSONL, CSV or Parquet file, - for standard input, or a Hub data set id."),
     ],
+    config: o.Config = None,
     specialists: o.Specialists = None,
     labels: o.Labels = "goemotions",
     top_k: Annotated[int, typer.Option("--top-k", help="How many labels a sample gets.", min=1)] = 8,

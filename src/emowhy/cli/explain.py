@@ -71,7 +71,7 @@ def explain(
     """Say which emotion, why, and which words say so, for every row of INPUT."""
     from emowhy.batch import Allowed
     from emowhy.read import read
-    from emowhy.reasoner import Reasoner
+    from emowhy.reasoner import Reasoner, default_strategy
 
     if (source is None) == (text is None):
         raise UsageError("give INPUT or --text, one of them", "emowhy explain dialogues.jsonl -o run")
@@ -110,8 +110,7 @@ def explain(
             on_note=notes.append,
         )
     if dry_run is not None:
-        if strategy is None and engine in ("transformers", "vllm") and model in (None, "smollm2-135m"):
-            asked["strategy"] = "given"
+        asked["strategy"] = strategy or default_strategy(engine, model)
         print_prompts(Reasoner.load(engine="scripted", **asked), itertools.islice(rows or (), dry_run), text)
         return
     more = o.engine_options(engine, base_url, api_key_env, concurrency, engine_args)
@@ -217,6 +216,4 @@ def print_prompts(reasoner: Reasoner, rows: Iterable[Sample | Rejected], text: s
         thought = reasoner.reason(Job(sample), find_clues(reasoner.specialists, [sample])[0])
         chat = next(thought)
         print(f"#### {sample.id}, step {reasoner.strategy.steps[0].name!r} of {len(reasoner.strategy.steps)}")
-        for message in chat.messages:
-            print(f"---- {message.role}\n{message.content}")
-        print()
+        o.print_messages(chat)

@@ -19,6 +19,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 import typer
 
 from emowhy.errors import EmowhyError, MissingError, UsageError, nearest
+from emowhy.types import Chat
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -235,3 +236,10 @@ def thinking_of(text: str) -> bool | None:
         return {"on": True, "off": False, "auto": None}[text]
     except KeyError:
         raise UsageError(f"unknown thinking {text!r}", nearest(text, ("on", "off", "auto"))) from None
+
+
+def print_messages(chat: Chat) -> None:
+    """A chat's messages as they will be sent, and an empty line."""
+    for message in chat.messages:
+        print(f"---- {message.role}\n{message.content}")
+    print()

@@ -37,6 +37,7 @@ def show(
     text: Annotated[str, typer.Option("--text", help="Render it for this text.")] = _EXAMPLE,
     prompts: o.Prompts = None,
     labels: o.Labels = "goemotions",
+    config: o.Config = None,
     hints: o.Hints = "order",
     scores: o.Scores = "verbal",
     specialists: o.Specialists = None,
@@ -70,9 +71,7 @@ def show(
     chat = next(thought)
     for step in reasoner.strategy.steps:
         print(f"#### step {step.name!r}" + (f" → {', '.join(step.fields)}" if step.fields else " → free words"))
-        for message in chat.messages:
-            print(f"---- {message.role}\n{message.content}")
-        print()
+        o.print_messages(chat)
         try:
             chat = thought.send(reasoner.engine.generate([chat])[0])
         except StopIteration:

@@ -36,6 +36,7 @@ def serve_command(model: str | None, adapter: str | None, port: int, host: str, 
 
 @o.guarded
 def serve(
+    config: o.Config = None,
     model: o.Model = None,
     adapter: o.Adapter = None,
     port: Annotated[int, typer.Option("--port", help="The port to listen on.")] = 8000,
