@@ -605,3 +605,25 @@ def test_an_earlier_failure_changes_the_question() -> None:
         for why in (None, "truncated", "unparsed")
     }
     assert len(asked) == 3
+
+
+# Candidate sets and values
+
+
+@pytest.mark.parametrize("policy", ["order", "exclude", "adjust"])
+def test_a_whole_candidate_set_is_shown_however_large_and_alone_allowed_when_others_are_excluded(
+    policy: Policy,
+) -> None:
+    told = [Clue("emotion", "s", label, score=0.4 - 0.05 * k) for k, label in enumerate(GO.labels[:7])]
+    hints = weigh(told, GO, policy, whole_set=True)
+    assert [one.label for one in hints.candidates] == list(GO.labels[:7])
+    assert [one.label for one in weigh(told[:1], GO, policy, whole_set=True).candidates] == [GO.labels[0]]
+    if policy == "exclude":
+        assert set(hints.labels) == set(GO.labels[:7])
+
+
+def test_values_are_told_where_hints_are_and_not_where_there_are_none() -> None:
+    clues = [*CLUES, Clue("valence", "valence", "valence", value=1.8), Clue("valence", "valence", "arousal", value=4.2)]
+    told = whole(chats("cot", "order", SAMPLES["text"], clues)[0])
+    assert "valence 1.8, arousal 4.2" in told
+    assert "arousal" not in whole(chats("cot", "none", SAMPLES["text"], clues)[0])

@@ -389,7 +389,7 @@ def test_without_hints_no_specialist_runs_unless_it_is_named() -> None:
     assert [s.name for s in Reasoner.load(engine="scripted", hints="none", specialists=["emotion"]).specialists] == [
         "emotion"
     ]
-    assert [s.name for s in Reasoner.load(engine="scripted").specialists] == ["emotion", "occlusion"]
+    assert [s.name for s in Reasoner.load(engine="scripted").specialists] == ["emotion", "cue"]
 
 
 def test_whatever_makes_an_answer_what_it_is_changes_the_identity(tmp_path: Path) -> None:
@@ -408,3 +408,23 @@ def test_every_policy_explains_with_the_shipped_specialists(policy: str) -> None
     answer = Reasoner.load(engine="scripted", hints=policy).explain("I am so angry that they cancelled it!")
     assert answer.status == "ok"
     assert bool(answer.clues) == (policy != "none")
+
+
+def test_a_coverage_makes_the_candidates_a_set_that_grows_with_it() -> None:
+    texts = ["I am so angry that they cancelled it!", "Well, that is that.", "Thanks a lot, you made my day."]
+    sizes = {}
+    for coverage in (0.6, 0.9, 0.99):
+        reasoner = Reasoner.load(engine="scripted", coverage=coverage)
+        answers = reasoner.explain(texts)
+        sizes[coverage] = [sum(clue.kind == "emotion" for clue in answer.clues) for answer in answers]
+        assert reasoner.identity()["coverage"] == coverage
+    assert all(a <= b <= c for a, b, c in zip(*(sizes[k] for k in (0.6, 0.9, 0.99)), strict=True))
+    assert len(set(sizes[0.9])) > 1, "the sets vary with doubt"
+    assert all(size >= 1 for row in sizes.values() for size in row)
+
+
+@pytest.mark.parametrize(("coverage", "labels"), [(1.5, "goemotions"), (0.2, "goemotions"), (0.9, "joy,anger")])
+def test_a_coverage_that_was_never_fitted_is_a_usage_error_with_its_cure(coverage: float, labels: str) -> None:
+    with pytest.raises(UsageError) as told:
+        Reasoner.load(engine="scripted", coverage=coverage, labels=labels)
+    assert told.value.cure

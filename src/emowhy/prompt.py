@@ -36,7 +36,7 @@ _WORDS = ((0.85, "almost certain"), (0.6, "likely"), (0.35, "possible"), (0.15, 
 
 _VARIABLES = frozenset(
     {
-        *("hints", "scores", "open", "labels", "candidates", "others", "given", "cues", "again"),
+        *("hints", "scores", "open", "labels", "candidates", "others", "given", "cues", "values", "again"),
         *("turns", "observations", "spoken", "speaker", "target", "choices", "steps", "fields"),
     }
 )
@@ -54,7 +54,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What a policy lets the prompt say: candidates, labels allowed, labels taken as given, telling words."""
+    """What a policy lets the prompt say: candidates, labels allowed, labels taken as given, telling words, values."""
 
     policy: Policy
     labels: tuple[str, ...]
@@ -62,24 +62,28 @@ class Hints:
     others: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     cues: tuple[Clue, ...] = ()
+    values: tuple[Clue, ...] = ()
 
 
-def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy) -> Hints:
+def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy, whole_set: bool = False) -> Hints:
     """Turn clues into hints.
 
     Candidates are the chosen labels, filled up to at least two and at most five by those with a
-    probability of .1 or more. `exclude` keeps the candidates and every label of .02 or more, at
+    probability of .1 or more; with `whole_set` they are all the labels that the specialists tell (their
+    candidate sets, whose sizes vary with doubt). `exclude` keeps the candidates and every label of .02 or more, at
     least five; `order` and `adjust` keep all labels reachable. Clues outside a closed label set count for nothing.
     """
     if policy == "none":
         return Hints(policy, taxonomy.labels)
     told = [c for c in clues if c.kind == "emotion" and c.label and (taxonomy.is_open or c.label in taxonomy.labels)]
     ranked = sorted(told, key=lambda c: -(c.score or 0.0))
-    primary = [c for i, c in enumerate(ranked) if i < 2 or c.chosen or (c.score or 0) >= 0.1][:5]
+    primary = (
+        ranked if whole_set else [c for i, c in enumerate(ranked) if i < 2 or c.chosen or (c.score or 0) >= 0.1][:5]
+    )
     candidates = tuple(Candidate(c.label or "", c.score, verbal(c.score)) for c in primary)
     labels = taxonomy.labels
     if policy == "exclude" and ranked and labels:
-        likely = {c.label for i, c in enumerate(ranked) if i < 5 or c.chosen or (c.score or 0) >= 0.02}
+        likely = {c.label for i, c in enumerate(ranked) if whole_set or i < 5 or c.chosen or (c.score or 0) >= 0.02}
         labels = tuple(label for label in labels if label in likely)
     shown = {c.label for c in candidates}
     return Hints(
@@ -89,6 +93,7 @@ def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy) -> Hints:
         tuple(label for label in labels if label not in shown),
         _given(ranked),
         tuple(c for c in clues if c.kind == "cause" and c.chosen and c.quote),
+        tuple(c for c in clues if c.kind == "valence" and c.label and c.value is not None),
     )
 
 
@@ -267,6 +272,7 @@ def build_chat(
         "candidates": hints.candidates,
         "others": hints.others,
         "given": hints.given,
+        "values": [{"label": clue.label, "value": clue.value} for clue in hints.values],
         "cues": [{"quote": shown(cue.quote or ""), "turn": cue.turn} for cue in hints.cues],
         "turns": turns,
         "observations": observations,

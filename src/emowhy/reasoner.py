@@ -16,7 +16,7 @@ from emowhy.models import EMBEDDED
 from emowhy.parse import Parsed, parse, read_causes, read_emotions, score_emotions, split_thinking
 from emowhy.prompt import POLICIES, Hints, Policy, Scores, Step, Strategy, build_chat, fit_chat, load_strategy, weigh
 from emowhy.schema import reply_schema
-from emowhy.specialists import DEFAULTS, Specialist, find_clues, load_specialists
+from emowhy.specialists import DEFAULTS, Classifier, Specialist, find_clues, load_specialists
 from emowhy.taxonomy import Taxonomy, find_taxonomy
 from emowhy.types import Chat, Clue, Cut, Emotion, Explanation, Reply, Sample, Sampling, Usage
 from emowhy.types import Step as StepRecord
@@ -47,6 +47,7 @@ class Reasoner:
     scores: Scores = "verbal"
     sampling: Sampling = field(default_factory=Sampling)
     votes: int = 1
+    coverage: float | None = None
 
     @classmethod
     def load(
@@ -66,12 +67,14 @@ class Reasoner:
         seed: int = 0,
         thinking: bool | None = None,
         votes: int = 1,
+        coverage: float | None = None,
         engine_options: Mapping[str, Any] | None = None,
     ) -> Reasoner:
         """A reasoner from names; with none, the embedded default.
 
         `labels` is a label set's name, "a,b,c" or "open"; `hints` one of order, exclude, adjust, none;
-        `scores` verbal or numeric; `votes` how often each free hop of a chain is drawn. Raises an
+        `scores` verbal or numeric; `votes` how often each free hop of a chain is drawn; `coverage` (.50 to
+        .99) makes the candidates shown the specialists' candidate sets of that coverage. Raises an
         `EmowhyError` with its cure for whatever is unknown or missing.
         """
         options = {name: value for name, value in locals().items() if name not in ("cls", "options")}
@@ -79,19 +82,28 @@ class Reasoner:
             raise UsageError(f"unknown hints {hints!r}", nearest(hints, POLICIES))
         if scores not in ("verbal", "numeric"):
             raise UsageError(f"unknown scores {scores!r}", nearest(scores, ("verbal", "numeric")))
+        if coverage is not None and not 0.5 <= coverage <= 0.99:
+            raise UsageError(f"coverage must lie between .50 and .99, not {coverage:g}", "coverage=0.9 is usual")
         if votes < 1:
             raise UsageError(f"votes must be at least 1, not {votes}", "votes=1 draws each hop once")
         loaded = load_strategy(strategy or default_strategy(engine, model), Path(prompts) if prompts else None)
         taxonomy = find_taxonomy(labels)
         if specialists is None:
             specialists = () if hints == "none" else DEFAULTS
-        found = load_specialists(specialists, taxonomy)
         from emowhy.engines import load_engine
 
-        made = load_engine(engine, model=model, adapter=adapter, **(engine_options or {}))
-        made.probe()
+        @functools.cache
+        def make() -> Engine:
+            made = load_engine(engine, model=model, adapter=adapter, **(engine_options or {}))
+            made.probe()
+            return made
+
+        found = load_specialists(specialists, taxonomy, make)  # makes the engine only if one of them asks for it
         sampling = Sampling(max_tokens, temperature, seed, thinking)
-        reasoner = cls(made, loaded, taxonomy, found, hints, cast(Scores, scores), sampling, votes)
+        reasoner = cls(make(), loaded, taxonomy, found, hints, cast(Scores, scores), sampling, votes, coverage)
+        for specialist in found:
+            if coverage is not None and isinstance(specialist, Classifier):
+                specialist.cover(coverage)
         reasoner._options = options
         return reasoner
 
@@ -154,7 +166,7 @@ class Reasoner:
     def reason(self, job: Job, clues: Sequence[Clue]) -> Thought:
         """One sample's way from clues to an explanation: yields chats, is sent their replies."""
         sample, attempt = job.sample, job.attempt
-        hints = weigh(clues, self.taxonomy, self.hints)
+        hints = weigh(clues, self.taxonomy, self.hints, whole_set=self.coverage is not None)
         said: dict[str, str] = {}
         trail = _Trail()
         parsed, reply = Parsed("unparsed", {}), Reply()
@@ -281,6 +293,7 @@ class Reasoner:
             "seed": self.sampling.seed,
             "thinking": self.sampling.thinking,
             "votes": self.votes,
+            "coverage": self.coverage,
         }
 
 

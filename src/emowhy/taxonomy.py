@@ -86,6 +86,11 @@ def find_taxonomy(spec: str) -> Taxonomy:
     return Taxonomy(",".join(labels) if len(labels) > 1 else f"{labels[0]},", labels)
 
 
+def taxonomy_names() -> tuple[str, ...]:
+    """The label sets that are known by name."""
+    return tuple(name for name, taxonomy in _taxonomies().items() if taxonomy.labels)
+
+
 def normalise(word: str, labels: Iterable[str] | None = None) -> str:
     """The canonical form of a word or, with `labels`, the label that it means.
 

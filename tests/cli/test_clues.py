@@ -35,7 +35,7 @@ def test_every_sample_gets_a_line_in_order_with_its_clues() -> None:
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["id"] for row in rows] == [f"r{i}" for i in range(len(TEXTS))]
     assert all(set(row) == {"id", "clues"} for row in rows)
-    assert {clue["kind"] for clue in rows[0]["clues"]} == {"emotion", "cause"}
+    assert {clue["kind"] for row in rows for clue in row["clues"]} == {"emotion", "cause"}
     for row, text in zip(rows, TEXTS, strict=True):
         for clue in row["clues"]:
             assert clue["source"]
@@ -74,6 +74,31 @@ def test_a_plug_in_specialist_is_asked() -> None:
     ]
     assert rows[0]["clues"] == [{"kind": "style", "source": "shouting", "label": "long", "chosen": False}]
     assert all(row["clues"] == [] for row in rows[1:])
+
+
+def test_an_engine_is_asked_by_a_specialist_that_wants_one_and_loaded_for_no_other() -> None:
+    Path("engine_beside.py").write_text(
+        "from emowhy.engines import Engine\n"
+        "from emowhy.specialists import Specialist\n"
+        "from emowhy.types import Clue\n"
+        "class Flat(Engine):\n"
+        "    name = 'flat'\n"
+        "    def token_logprobs(self, chats, continuations):\n"
+        "        return [[(text, -1.0)] for text in continuations]\n"
+        "class Sure(Specialist):\n"
+        "    name, kind = 'sure', 'sure'\n"
+        "    def __init__(self, engine):\n"
+        "        self.engine = engine\n"
+        "    def find_clues(self, samples, clues):\n"
+        "        return [[Clue('sure', self.name, value=self.engine.logprobs([0], [''])[0])] for _ in samples]\n"
+    )
+    engine = ("--engine", "engine_beside:Flat", "--model", "m")
+    rows = clues("in.jsonl", "--specialist", "engine_beside:Sure", *engine).stdout.splitlines()
+    assert [json.loads(row)["clues"][0]["value"] for row in rows] == [-1.0] * len(TEXTS)
+    assert clues("in.jsonl", "--specialist", "emotion", "--engine", "no_such_engine").exit_code == 0
+    refused = clues("in.jsonl", "--specialist", "likelihood", "--engine", "scripted")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--engine transformers" in refused.stderr
 
 
 def test_rows_that_cannot_be_read_are_named_on_stderr_and_counted() -> None:

@@ -39,6 +39,7 @@ VALUES: dict[str, tuple[Any, str, str]] = {
     "labels": ("ekman", "meld", "open"),
     "hints": ("none", "order", "adjust"),
     "scores": ("numeric", "verbal", "numeric"),
+    "coverage": ("0.9", "0.8", "0.7"),
     "votes": (2, "3", "4"),
     "thinking": ("high", "low", "auto"),
     "max-tokens": (10, "20", "30"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
+
 from emowhy.engines import Engine
 from emowhy.prompt import build_chat, load_strategy, weigh
 from emowhy.taxonomy import find_taxonomy
@@ -41,3 +45,18 @@ def label_logprobs(engine: Engine) -> list[float]:
     first, second = chats()[:2]
     words = ['{"emotions": ["anger"]', '{"emotions": ["joy"]']
     return engine.logprobs([first, first, second, second], words * 2)
+
+
+SPELT = ("They cancelled it.", "café 😭👩‍👧 — 日本語", " \n two  spaces", "", "ß")
+
+
+def check_token_logprobs(engine: Engine) -> None:
+    """Pieces make up the continuation, each with a finite log-probability; `logprobs` sums them."""
+    asked = [chats()[0]] * len(SPELT)
+    found = engine.token_logprobs(asked, SPELT)
+    assert ["".join(piece for piece, _ in pieces) for pieces in found] == list(SPELT)
+    assert all(math.isfinite(score) and score <= 0 for pieces in found for _, score in pieces)
+    sums = [sum(score for _, score in pieces) for pieces in found]
+    # bf16, and other batches
+    assert engine.logprobs(asked, SPELT) == pytest.approx(sums, rel=0.05, abs=0.1)
+    assert engine.token_logprobs([], []) == []

@@ -169,6 +169,12 @@ def test_a_missing_file_an_adapter_and_an_unknown_option_are_refused_with_a_cure
         load_engine("scripted", speed=3)
 
 
+def test_given_texts_have_no_log_probabilities_here_and_the_error_says_where_they_have() -> None:
+    for ask in (ScriptedEngine().token_logprobs, ScriptedEngine().logprobs):
+        with pytest.raises(UsageError, match="--engine transformers, vllm or server"):
+            ask([chat("a")], ["joy"])
+
+
 def test_generate_gives_a_reply_a_chat_in_their_order() -> None:
     chats = [Chat((Message("user", "?"),), about={"words": f"word{i}"}) for i in range(200)]
     replies: list[Reply] = load_engine("scripted").generate(chats)

@@ -578,6 +578,12 @@ def test_log_probabilities_are_summed_over_the_continuation_alone(server: Misbeh
     assert found == pytest.approx([sum(likelihood(ord(letter)) for letter in text) for text in texts])
 
 
+def test_log_probabilities_come_token_by_token(server: Misbehaving) -> None:
+    server.vllm = True
+    found = probed(server).token_logprobs([chat("a"), chat("b")], ["é joy", ""])
+    assert found == [[(letter, likelihood(ord(letter))) for letter in "é joy"], []]
+
+
 def test_a_server_without_prompt_log_probabilities_says_so(server: Misbehaving) -> None:
     with pytest.raises(UsageError, match="transformers or vllm"):
         probed(server).logprobs([chat()], ["joy"])

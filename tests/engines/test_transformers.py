@@ -13,7 +13,7 @@ from emowhy.engines import load_engine
 from emowhy.engines.chat_ids import chat_ids
 from emowhy.engines.transformers import TransformersEngine
 from emowhy.shown import show
-from engines.local import TEXTS, chats, label_logprobs, samples
+from engines.local import TEXTS, chats, check_token_logprobs, label_logprobs, samples
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,20 @@ def test_the_log_probability_of_what_was_written_is_that_of_scoring_it(engine: T
     written = sum(logprob for _, logprob in reply.tokens)
     (scored,) = engine.logprobs([chat], [reply.text])
     assert scored == pytest.approx(written, abs=0.05 * len(reply.tokens) + 0.05)  # bf16
+
+
+def test_given_texts_are_scored_token_by_token(engine: TransformersEngine) -> None:
+    check_token_logprobs(engine)
+
+
+def test_scores_do_not_depend_on_the_batches(engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [*TEXTS, "ok", "a rather longer text " * 8]
+    asked = [chats()[i % 2] for i in range(len(texts))]
+    together = engine.logprobs(asked, texts)
+    alone = [engine.logprobs([chat], [text])[0] for chat, text in zip(asked, texts, strict=True)]
+    assert together == pytest.approx(alone, rel=0.05)  # bf16
+    monkeypatch.setattr("emowhy.engines.transformers._MOST_LOGITS", 1)
+    assert engine.logprobs(asked, texts) == pytest.approx(alone, abs=1e-3)
 
 
 def test_an_unbound_reply_stops_at_its_budget_and_says_so(engine: TransformersEngine) -> None:

@@ -18,7 +18,7 @@ from emowhy.prompt import load_strategy
 from emowhy.reasoner import Reasoner
 from emowhy.taxonomy import find_taxonomy
 from emowhy.types import Chat, Reply, Sampling
-from engines.local import chats, label_logprobs, samples
+from engines.local import chats, check_token_logprobs, label_logprobs, samples
 
 pytestmark = pytest.mark.vllm
 
@@ -91,6 +91,24 @@ def test_the_adapter_reaches_vllm_as_peft_applies_it(engine: VllmEngine, adapter
     assert difference < effect / 4  # both round to bf16, in different orders
     plain.close()
     tuned.close()
+
+
+def test_given_texts_are_scored_token_by_token(engine: VllmEngine) -> None:
+    check_token_logprobs(engine)
+
+
+def test_texts_scored_in_the_middle_of_a_stream_leave_it_whole(engine: VllmEngine) -> None:
+    waiting = [dataclasses.replace(chat, schema=None) for chat in chats(max_tokens=8)]
+    asked = list(waiting)
+
+    def take(room: int) -> list[Chat]:
+        if len(waiting) < len(asked):
+            assert len(engine.token_logprobs(asked[:1], ["They cancelled my flight."])[0]) > 3
+        return [waiting.pop() for _ in range(min(room, 2, len(waiting)))]
+
+    replies = list(engine.stream(take))
+    assert sorted(id(chat) for chat, _ in replies) == sorted(map(id, asked))
+    assert all(reply.finish in ("stop", "length") for _, reply in replies)
 
 
 def test_the_whole_flow_runs_on_it(engine: VllmEngine) -> None:

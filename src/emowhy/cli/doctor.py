@@ -125,10 +125,13 @@ def _models() -> Iterator[Finding]:
 
 def _specialists() -> Iterator[Finding]:
     from emowhy.errors import EmowhyError
-    from emowhy.specialists import DEFAULTS, load_specialists
+    from emowhy.specialists import SPECIALISTS, load_specialists
     from emowhy.taxonomy import find_taxonomy
 
-    for name in DEFAULTS:
+    for name in SPECIALISTS:
+        if name == "likelihood":
+            yield Finding("specialist", name, True, "asks the engine in use, under its model's licence")
+            continue
         try:
             found = load_specialists([name], find_taxonomy("goemotions"))[-1].identity()
             yield Finding(

@@ -174,8 +174,22 @@ Hints = Annotated[
     str, option("--hints", help="How the specialists' candidates reach the prompt: order, exclude, adjust, none.")
 ]
 Scores = Annotated[str, option("--scores", help="Scores in prompts as words or figures: verbal, numeric.")]
+Coverage = Annotated[
+    float | None,
+    option(
+        "--coverage",
+        help="Show as many candidates as it takes to hold all right labels this often (0.9, say), not a fixed few.",
+        min=0.5,
+        max=0.99,
+    ),
+]
 Specialists = Annotated[
-    list[str] | None, option("--specialist", help="A specialist: emotion, occlusion, hf:<id>, module:Name; repeatable.")
+    list[str] | None,
+    option(
+        "--specialist",
+        help="A specialist: emotion, cue, valence, occlusion, likelihood, lexicon, cause, emotion32, reader, "
+        "NAME@FOLDER, hf:<id>, module:Name; repeatable.",
+    ),
 ]
 Votes = Annotated[
     int, option("--votes", help="How often each free hop of a chain is drawn; the most agreed counts.", min=1)

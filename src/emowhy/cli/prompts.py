@@ -39,6 +39,7 @@ def show(
     labels: o.Labels = "goemotions",
     config: o.Config = None,
     hints: o.Hints = "order",
+    coverage: o.Coverage = None,
     scores: o.Scores = "verbal",
     specialists: o.Specialists = None,
     format: o.Format = None,
@@ -56,6 +57,7 @@ def show(
         prompts=prompts,
         labels=labels,
         hints=hints,
+        coverage=coverage,
         scores=scores,
         specialists=specialists,
     )

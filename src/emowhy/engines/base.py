@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -70,6 +71,13 @@ class Engine:
 
     def logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[float]:
         """Natural log-probability of continuation i as the reply to chat i (summed over its tokens)."""
+        return [sum(score for _, score in pieces) for pieces in self.token_logprobs(chats, continuations)]
+
+    def token_logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[list[tuple[str, float]]]:
+        """Continuation i as the reply to chat i, token by token: pieces of it with their natural log-probabilities.
+
+        The pieces make up the continuation (see `spell`). Raises UsageError where the engine cannot give any.
+        """
         raise UsageError(
             f"the engine {self.name!r} gives no log-probabilities of given texts",
             "use --engine transformers, vllm or server",
@@ -85,3 +93,25 @@ class Engine:
 
     def close(self) -> None:
         """Let go of processes, connections and memory."""
+
+
+def spell(text: str, tokens: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Tokens (what each decodes to, its log-probability) as pieces of the `text` that they are; the pieces make it up.
+
+    Alone, a token may decode to something else than what it stands for: to U+FFFD for a part of a character (the last
+    of that character's tokens then has it whole, the others are empty), without its space, or normalised.
+    """
+    ends: list[int] = []
+    at, unplaced = 0, False
+    for token, _ in tokens:
+        readable = token.partition("\ufffd")[0]
+        found = text.find(readable, at) if readable else -1
+        if found > at and unplaced:
+            ends[-1] = found
+        at = found + len(readable) if found >= 0 else at
+        unplaced = found < 0 or readable != token
+        ends.append(at)
+    if ends:
+        ends[-1] = len(text)
+    pieces = [text[start:end] for start, end in itertools.pairwise([0, *ends])]
+    return [(piece, score) for piece, (_, score) in zip(pieces, tokens, strict=True)]

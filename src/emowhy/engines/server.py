@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from openai import AsyncOpenAI, OpenAI, Timeout
 
 from emowhy.engines import wire
-from emowhy.engines.base import Engine, Take
+from emowhy.engines.base import Engine, Take, spell
 from emowhy.engines.chat_ids import messages_of
 from emowhy.engines.line import work_through
 from emowhy.engines.patience import Outage, Patience, Trouble, diagnose
@@ -191,11 +191,11 @@ class ServerEngine(Engine):
             self._can_tokenize = isinstance(count, int)
         return count if isinstance(count, int) else super().count_tokens(chat)
 
-    def logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[float]:
+    def token_logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[list[tuple[str, float]]]:
         """Needs vLLM: the rendered chat and the continuation are tokenized apart, so that no chat template can trim
         or reword the continuation (some do, and thinking models' add empty thoughts) and no token straddles the
         border. Each of its tokens is then written as the only one allowed, and the log-probabilities that they had
-        before that are summed: asking for those of a prompt instead kills vLLM 0.32 with an adapter on a CPU."""
+        before that are given: asking for those of a prompt instead kills vLLM 0.32 with an adapter on a CPU."""
         self.probe()
         waiting = list(reversed(list(enumerate(zip(chats, continuations, strict=True)))))
 
@@ -203,22 +203,24 @@ class ServerEngine(Engine):
             return [waiting.pop() for _ in range(min(room, len(waiting)))]
 
         scores = work_through(take, partial(self._score, Outage()), self._connect, self.concurrency)
-        found = {number: score for (number, _), score in scores}
+        found = {number: scored for (number, _), scored in scores}
         return [found[number] for number in range(len(chats))]
 
-    async def _score(self, outage: Outage, client: AsyncOpenAI, item: tuple[int, tuple[Chat, str]]) -> float:
+    async def _score(
+        self, outage: Outage, client: AsyncOpenAI, item: tuple[int, tuple[Chat, str]]
+    ) -> list[tuple[str, float]]:
         chat, continuation = item[1]
         text = self._named({"prompt": continuation, "add_special_tokens": False})
         send = partial(self._send, outage, client)
         try:
             prompt = wire.token_ids((await send(self._tokenize_url, self._tokenize_request(chat)))[0])
             ending = wire.token_ids((await send(self._tokenize_url, text))[0])
-            total = 0.0
+            scored: list[tuple[str, float]] = []
             for place, token in enumerate(ending):
                 asked = {"prompt": prompt + ending[:place], "max_tokens": 1, "temperature": 0, "logprobs": 1}
-                asked |= {"allowed_token_ids": [token]}
-                total += wire.score_of((await send("/completions", self._named(asked)))[0])
-            return total
+                asked |= {"allowed_token_ids": [token], "return_tokens_as_token_ids": False}
+                scored.append(wire.scored_token((await send("/completions", self._named(asked)))[0]))
+            return spell(continuation, scored)
         except Trouble as trouble:
             if trouble.status in (404, 405, 501):
                 raise UsageError(

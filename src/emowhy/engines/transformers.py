@@ -8,11 +8,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from emowhy.engines.base import Engine, Take
+from emowhy.engines.base import Engine, Take, spell
 from emowhy.engines.chat_ids import chat_ids, control_tokens
 from emowhy.errors import EngineError, MissingError, UsageError, missing_extra, nearest
 from emowhy.models import EMBEDDED, adapter_identity, find_adapter, find_model
 from emowhy.types import Chat, Reply, Usage
+
+_MOST_LOGITS = 2**27
+"""Logits of one batch of given texts: 256 MiB in bf16, about 2,700 tokens of a vocabulary of 49,152."""
 
 
 class TransformersEngine(Engine):
@@ -140,33 +143,59 @@ class TransformersEngine(Engine):
             seconds=seconds,
         )
 
-    def logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[float]:
+    def token_logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[list[tuple[str, float]]]:
+        prompts = [chat_ids(self.tokenizer, chat) for chat in chats]
+        answers = [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in continuations]
+        found: list[list[tuple[str, float]]] = [[] for _ in chats]
+        for batch in self._batches([(len(p), len(a)) for p, a in zip(prompts, answers, strict=True)]):
+            rows = self._read([prompts[i] for i in batch], [answers[i] for i in batch])
+            for i, scores in zip(batch, rows, strict=True):
+                words = [self.tokenizer.decode([t], clean_up_tokenization_spaces=False) for t in answers[i]]
+                found[i] = spell(continuations[i], list(zip(words, scores, strict=True)))
+        return found
+
+    def _batches(self, lengths: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
+        """Rows with a continuation, those of like lengths (prompt, continuation) together: at most `batch_size`
+        of them, and no more than leave their logits small."""
+        size = self.model.config.get_text_config().vocab_size
+        batch: list[int] = []
+        shortest = longest = 0
+        for i in sorted((i for i, (_, more) in enumerate(lengths) if more), key=lambda i: (sum(lengths[i]), i)):
+            start, end = lengths[i][0], sum(lengths[i])
+            shortest, longest = min(shortest, start) if batch else start, end
+            if len(batch) == self.batch_size or (len(batch) + 1) * (longest - shortest) * size > _MOST_LOGITS:
+                if batch:
+                    yield batch
+                batch, shortest = [], start
+            batch.append(i)
+        if batch:
+            yield batch
+
+    def _read(self, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> list[list[float]]:
+        """Log-probabilities of the answers' tokens, all read at once (teacher forcing); no answer is empty."""
         import torch
 
-        found: list[float] = []
-        for start in range(0, len(chats), self.batch_size):
-            prompts = [chat_ids(self.tokenizer, chat) for chat in chats[start : start + self.batch_size]]
-            answers = [
-                self.tokenizer(text, add_special_tokens=False)["input_ids"]
-                for text in continuations[start : start + self.batch_size]
-            ]
-            width = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
-            tokens = torch.zeros(len(prompts), width, dtype=torch.long)
-            mask = torch.zeros_like(tokens)
-            for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-                tokens[row, : len(prompt) + len(answer)] = torch.tensor(prompt + answer)
-                mask[row, : len(prompt) + len(answer)] = 1
-            keep = width - min(map(len, prompts)) + 1
+        width = max(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
+        tokens = torch.zeros(len(prompts), width, dtype=torch.long)
+        mask = torch.zeros_like(tokens)
+        for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            tokens[row, : len(prompt) + len(answer)] = torch.tensor(prompt + answer)
+            mask[row, : len(prompt) + len(answer)] = 1
+        keep = width - min(map(len, prompts)) + 1
+        try:
             with torch.inference_mode():
                 logits = self.model(
                     input_ids=tokens.to(self.model.device),
                     attention_mask=mask.to(self.model.device),
                     logits_to_keep=keep,
-                ).logits.float()
-            likely = torch.log_softmax(logits, -1).cpu()
-            for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-                first = len(prompt) - 1 - (width - keep)
-                found.append(sum(float(likely[row, first + i, token]) for i, token in enumerate(answer)))
+                ).logits
+        except torch.OutOfMemoryError as error:
+            raise EngineError("the device ran out of memory", "a smaller --engine-arg batch_size=…") from error
+        found: list[list[float]] = []
+        for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            first = len(prompt) - 1 - (width - keep)
+            likely = logits[row, first : first + len(answer)].float().log_softmax(-1).cpu()
+            found.append(likely[torch.arange(len(answer)), torch.tensor(answer)].tolist())
         return found
 
     @functools.cached_property

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emowhy.engines.base import Engine, Take
+from emowhy.engines.base import Engine, Take, spell
 from emowhy.engines.chat_ids import chat_ids, control_tokens
 from emowhy.errors import EngineError, MissingError, UsageError
 from emowhy.models import EMBEDDED, adapter_config, adapter_identity, file_hash, find_adapter, find_model
@@ -54,6 +55,7 @@ class VllmEngine(Engine):
         self.batch_size = self._engine.vllm_config.scheduler_config.max_num_seqs
         self._lora = None
         self._count = 0
+        self._early: list[Any] = []  # outputs of a stream that came while given texts were being scored
         if self._adapter is not None:
             from vllm.lora.request import LoRARequest
 
@@ -79,8 +81,9 @@ class VllmEngine(Engine):
                     if (refused := self._add(chat, flying)) is not None:
                         yield chat, refused
                 if flying:
-                    for output in self._step():
-                        if output.finished:
+                    outputs, self._early = self._early, []
+                    for output in outputs or self._step():
+                        if output.finished and output.request_id in flying:
                             yield flying.pop(output.request_id), _reply(output)
                 elif not taken:
                     return
@@ -124,27 +127,65 @@ class VllmEngine(Engine):
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
-    def logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[float]:
-        # Each token is written as the only one allowed; what is summed are the log-probabilities that they had before
+    def token_logprobs(self, chats: Sequence[Chat], continuations: Sequence[str]) -> list[list[tuple[str, float]]]:
+        # Each token is written as the only one allowed; what is given are the log-probabilities that they had before
         # that. Asking for a prompt's log-probabilities instead kills vLLM 0.32 with an adapter on a CPU.
-        from vllm import SamplingParams
+        found: list[dict[int, tuple[str, float]]] = [{} for _ in chats]
+        waiting = self._each_token(chats, continuations)
+        flying: dict[str, tuple[int, int]] = {}
+        try:
+            while True:
+                for place, prompt, token in itertools.islice(waiting, 2 * self.batch_size - len(flying)):
+                    flying[self._ask(prompt, token)] = place
+                if not flying:
+                    break
+                for output in self._step():
+                    if (owner := flying.pop(output.request_id, None)) is None:
+                        self._early.append(output)  # of a stream that is halfway through
+                        continue
+                    number, place_in_text = owner
+                    found[number][place_in_text] = self._scored(output.outputs[0])
+        finally:
+            if flying:
+                self._engine.abort_request(list(flying))
+        texts = zip(continuations, found, strict=True)
+        return [spell(text, [scored[place] for place in sorted(scored)]) for text, scored in texts]
 
-        prompts: list[Any] = []
-        params: list[Any] = []
-        owners: list[int] = []
+    def _each_token(
+        self, chats: Sequence[Chat], continuations: Sequence[str]
+    ) -> Iterator[tuple[tuple[int, int], list[int], int]]:
+        """(Number of the continuation, place in it), what stands before that token, and the token."""
         for number, (chat, text) in enumerate(zip(chats, continuations, strict=True)):
-            ids = chat_ids(self.tokenizer, chat)
-            for token in self.tokenizer(text, add_special_tokens=False)["input_ids"]:
-                prompts.append({"prompt_token_ids": list(ids)})
-                params.append(SamplingParams(temperature=0, max_tokens=1, logprobs=0, allowed_token_ids=[token]))
-                owners.append(number)
-                ids.append(token)
-        outputs = self._llm.generate(prompts, params, lora_request=self._lora, use_tqdm=False)
-        found = [0.0] * len(chats)
-        for owner, output in zip(owners, outputs, strict=True):
-            said = output.outputs[0]
-            found[owner] += said.logprobs[0][said.token_ids[0]].logprob
-        return found
+            before = chat_ids(self.tokenizer, chat)
+            for place, token in enumerate(self.tokenizer(text, add_special_tokens=False)["input_ids"]):
+                yield (number, place), list(before), token
+                before.append(token)
+
+    def _ask(self, prompt: list[int], token: int) -> str:
+        """Have vLLM write that one token after the prompt; the request's name."""
+        from vllm import SamplingParams
+        from vllm.exceptions import VLLMValidationError
+        from vllm.sampling_params import RequestOutputKind
+
+        only = SamplingParams(
+            temperature=0,
+            max_tokens=1,
+            logprobs=0,
+            allowed_token_ids=[token],
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        self._count += 1
+        name = f"emowhy-{self._count}"
+        try:
+            self._engine.add_request(name, {"prompt_token_ids": prompt}, only, lora_request=self._lora)
+        except (ValueError, VLLMValidationError) as error:
+            raise UsageError(f"vLLM refuses a text: {str(error)[:300]}", "--engine-arg max_model_len=…") from error
+        return name
+
+    def _scored(self, said: Any) -> tuple[str, float]:
+        (token,) = said.token_ids
+        word = self.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+        return word, said.logprobs[0][token].logprob
 
     def close(self) -> None:
         self._engine.engine_core.shutdown()

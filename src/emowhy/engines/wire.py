@@ -89,12 +89,13 @@ def token_ids(payload: Json) -> list[int]:
     return list(payload["tokens"])
 
 
-def score_of(payload: Json) -> float:
-    """The log-probability of the one token that a completion wrote."""
-    scores = ((payload.get("choices") or [{}])[0].get("logprobs") or {}).get("token_logprobs")
+def scored_token(payload: Json) -> tuple[str, float]:
+    """The one token that a completion wrote, as far as it can be read alone, and its log-probability."""
+    listed = (payload.get("choices") or [{}])[0].get("logprobs") or {}
+    tokens, scores = listed.get("tokens"), listed.get("token_logprobs")
     if not isinstance(scores, list) or len(scores) != 1 or not isinstance(scores[0], int | float):
         raise Trouble("final", "no token_logprobs", status=501)
-    return float(scores[0])
+    return str(tokens[0]) if isinstance(tokens, list) and tokens else "", float(scores[0])
 
 
 def reply_from(payload: Json, seconds: float) -> Reply:

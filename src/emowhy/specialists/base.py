@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from emowhy.errors import UsageError
 from emowhy.taxonomy import Taxonomy
 from emowhy.types import Clue, Sample
 
@@ -48,6 +49,8 @@ class Classifier(Specialist):
 
     kind = "emotion"
     top_k = 8
+    _least: float | None = None
+    """The bound of the candidate sets that are told, see `cover`."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self.taxonomy = taxonomy
@@ -60,15 +63,21 @@ class Classifier(Specialist):
         """Shape (labels,): from which probability on a label is chosen."""
         return np.full(len(self.taxonomy.labels), 0.5, dtype=np.float32)
 
+    def candidate_bound(self, coverage: float) -> float | None:
+        """The probability from which on labels belong to the candidate set: all gold labels of a text like those that
+        this was fitted on are inside with at least the probability `coverage`. None where that was never fitted."""
+        return None
+
     def find_clues(self, samples: Sequence[Sample], clues: Sequence[Sequence[Clue]]) -> list[list[Clue]]:
-        """The `top_k` likeliest labels of each sample's words; none where there are no words."""
+        """The `top_k` likeliest labels of each sample's words, or its candidate set; none where there are no words."""
         spoken = [i for i, sample in enumerate(samples) if any(map(str.isalnum, sample.words()))]
         found: list[list[Clue]] = [[] for _ in samples]
         if not spoken:
             return found
         bounds = self.thresholds()
         for i, row in zip(spoken, self.probabilities([samples[i].words() for i in spoken]), strict=True):
-            ranked = np.argsort(-row, kind="stable")[: self.top_k]
+            ranked = np.argsort(-row, kind="stable")
+            size = self.top_k if self._least is None else max(1, int((row >= self._least).sum()))
             found[i] = [
                 Clue(
                     "emotion",
@@ -77,6 +86,15 @@ class Classifier(Specialist):
                     score=round(float(row[k]), 4),
                     chosen=bool(row[k] >= bounds[k]),
                 )
-                for k in ranked
+                for k in ranked[:size]
             ]
         return found
+
+    def cover(self, coverage: float) -> None:
+        """Tell candidate sets of this coverage from now on, whatever `top_k`. Raises UsageError if none was fitted."""
+        self._least = self.candidate_bound(coverage)
+        if self._least is None:
+            raise UsageError(
+                f"{self.name} has no candidate sets with coverage {coverage:g} for the labels {self.taxonomy.name}",
+                "take a shipped label set and .50 to .99, or fit your own: emowhy specialists calibrate",
+            )
