@@ -22,7 +22,7 @@ from emowhy.specialists import Classifier, find_clues, load_specialists
 from emowhy.specialists.cause import CauseSpans
 from emowhy.specialists.cue import Cue
 from emowhy.specialists.emotion import Emotion32, EmotionSpecialist
-from emowhy.specialists.training import pipeline, rows
+from emowhy.specialists.training import pipeline, rows, teacher
 from emowhy.specialists.training.heads import LabelsHead
 from emowhy.specialists.training.loop import Progress, Source
 from emowhy.specialists.training.network import Network
@@ -257,8 +257,10 @@ def test_no_soft_label_comes_from_a_network_that_saw_the_text(
             bias.fill_(float(len(learned)))
         return Progress()
 
-    monkeypatch.setattr(pipeline, "train", constant)
-    pipeline._teach(recipe, {"emotion": head}, Path(recipe.base), tmp_path, pipeline.Costs(tmp_path / "costs"), quiet)
+    monkeypatch.setattr(teacher, "train", constant)
+    assert recipe.teacher
+    assert recipe.train
+    teacher.teach(recipe.teacher, recipe.train, "emotion", head, Path(recipe.base), tmp_path, lambda *_: None, quiet)
     assert len(learned) == 3
     assert head.soft is not None
     keys = {tuple(ids): rows.text_key(s.words()) for ids, s in zip(head.train.ids, head.train.samples, strict=True)}
@@ -353,6 +355,23 @@ def test_a_killed_training_goes_on_with_the_same_command_to_the_same_weights(
     assert json.loads(done.stdout) == straight
     assert same(out, tmp_path / "whole")
     assert "`emowhy specialists train finetune/specialists/tiny.yaml`, seed 3" in (out / "README.md").read_text()
+
+
+def test_two_processes_train_one_specialist_and_one_of_them_tells(trained: Trained, tmp_path: Path) -> None:
+    file, out = tmp_path / "tiny.yaml", tmp_path / "out"
+    file.write_text(yaml.safe_dump(trained.recipe.model_dump()))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "emowhy"]
+    command = [*launch, "specialists", "train", str(file), "--data", str(trained.data), "-o", str(out)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("EMOWHY_")}
+    environment |= {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("is trained") == 1
+    figures = json.loads(done.stdout)
+    assert {"emotion", "valence", "cue"} <= set(figures)
+    assert load_specialists([f"emotion@{out}"], find_taxonomy("goemotions"))[0].find_clues(
+        [Sample("a", "I am so happy")], [()]
+    )[0]
 
 
 # Refused -----------------------------------------------------------------------------------------------------------

@@ -62,18 +62,18 @@ class LearnedHead:
 
     def targets(self) -> Any:
         """One target a training row, see `loop.Source`."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} overrides too little of LearnedHead")
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} overrides too little of LearnedHead")
 
     def figures(self, outputs: Any) -> Figures:
         """Of the head's outputs for the dev rows."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} overrides too little of LearnedHead")
 
     def settings(self, outputs: Any) -> dict[str, Any]:
         """What the specialist's config keeps about this head, fitted on the dev rows' outputs."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} overrides too little of LearnedHead")
 
 
 class LabelsHead(LearnedHead):

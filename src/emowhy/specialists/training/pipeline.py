@@ -20,15 +20,16 @@ from emowhy.errors import MissingError, UsageError
 from emowhy.models import find_encoder
 from emowhy.specialists.cause import emotion_weights
 from emowhy.specialists.onnx import load_onnx
-from emowhy.specialists.training import card, rows
+from emowhy.specialists.training import card, rows, silver
 from emowhy.specialists.training.causes import CausesHead
 from emowhy.specialists.training.export import export, shrink_words
 from emowhy.specialists.training.folds import cross_validate
 from emowhy.specialists.training.heads import CuesHead, LabelsHead, LearnedHead, ValuesHead
-from emowhy.specialists.training.loop import Progress, Source, keep_array, predict, start_rounding, train
+from emowhy.specialists.training.loop import Progress, Source, predict, start_rounding, train
 from emowhy.specialists.training.network import PROVENANCE, Network, build, keep_encoder
 from emowhy.specialists.training.quantise import prepare
 from emowhy.specialists.training.recipe import HeadRecipe, Recipe, Schedule
+from emowhy.specialists.training.teacher import teach
 from emowhy.types import Sample
 
 Say = Callable[[str], None]
@@ -70,7 +71,10 @@ def run(recipe: Recipe, data: Path | None, out: Path, command: str, say: Say) ->
     heads = {name: _make_head(name, one, data, tokenizer, recipe, say) for name, one in recipe.heads.items()}
     _keep_text(work / "recipe.json", recipe.model_dump_json())  # from here on there is something to go on from
     if recipe.teacher:
-        _teach(recipe, heads, base, work, costs, say)
+        for name, head in heads.items():
+            if isinstance(head, LabelsHead):
+                schedule, place = recipe.train or Schedule(), work / "teacher" / name
+                teach(recipe.teacher, schedule, name, head, base, place, costs.note, say)
     validated = {
         name: cross_validate(recipe, name, head, base, work / f"folds-{name}", costs.note, say)
         for name, head in heads.items()
@@ -194,72 +198,10 @@ def _judge(head: LearnedHead, outputs: Any, whole: bool) -> dict[str, float]:
     return head.figures(outputs, whole) if isinstance(head, LabelsHead) else head.figures(outputs)
 
 
-def _teach(recipe: Recipe, heads: Mapping[str, LearnedHead], base: Path, work: Path, costs: Costs, say: Say) -> None:
-    """Soft labels for the labels heads, each row's from a network that never saw it (nor a row with the same text)."""
-    teacher = recipe.teacher
-    assert teacher is not None
-    for name, head in heads.items():
-        if not isinstance(head, LabelsHead):
-            continue
-        folder = work / "teacher" / name
-        fold = np.array(
-            [rows.fold_of(rows.text_key(s.words()), teacher.folds, teacher.seed) for s in head.train.samples]
-        )
-        soft = np.zeros_like(head.gold)
-        for number in range(teacher.folds):
-            path, held = folder / f"fold{number}.npy", np.flatnonzero(fold == number)
-            if not path.is_file():
-                say(f"teacher for {name}: fold {number + 1} of {teacher.folds}")
-                use = np.flatnonzero(fold != number)
-                network = build(base, {name: head.head}, teacher.seed * 100 + number)
-                source = Source(name, [head.train.ids[i] for i in use], {name: head.gold[use]})
-                schedule = (recipe.train or Schedule()).model_copy(
-                    update={"epochs": teacher.epochs, "patience": teacher.epochs}
-                )
-                progress = train(
-                    network,
-                    [source],
-                    {name: (head.loss, 1.0)},
-                    lambda candidate, name=name, head=head: {  # type: ignore[misc]
-                        "choose": head.figures(predict(candidate, head.dev.ids)[name])[head.main]
-                    },
-                    schedule,
-                    folder / f"fold{number}",
-                    seed=teacher.seed * 100 + number,
-                    say=say,
-                )
-                with PartialState().main_process_first():
-                    if not path.is_file():
-                        costs.note(f"teacher {name} {number}", progress.seconds)
-                        keep_array(path, predict(network, [head.train.ids[i] for i in held])[name])
-                        shutil.rmtree(folder / f"fold{number}")
-            logits = np.load(path)
-            soft[held] = torch.from_numpy(logits).softmax(1).numpy() if head.recipe.exclusive else head.untilt(logits)
-        head.teach(soft, teacher.share)
-
-
 def _some_ids(heads: Mapping[str, LearnedHead]) -> list[list[int]]:
     """Rows of every data set, for the ranges of rounding."""
     share = max(1, _OBSERVED // len(heads))
     return [ids for head in heads.values() for ids in head.train.ids[:share]]
-
-
-def _occlude(samples: Sequence[Sample], weights: Path, say: Say) -> list[list[tuple[int, int]]]:
-    """The telling words of every sample, as places in its text."""
-    from emowhy.specialists.emotion import EmotionSpecialist
-    from emowhy.specialists.occlusion import Occlusion
-    from emowhy.taxonomy import find_taxonomy
-
-    classifier = EmotionSpecialist(find_taxonomy("goemotions"), weights)
-    occlusion = Occlusion(classifier)
-    found: list[list[tuple[int, int]]] = []
-    for at in range(0, len(samples), 256):
-        batch = samples[at : at + 256]
-        told = occlusion.find_clues(batch, classifier.find_clues(batch, [() for _ in batch]))
-        found += [[(clue.start or 0, clue.end or 0) for clue in clues] for clues in told]
-        if at % 2560 == 0:
-            say(f"silver words: {at} of {len(samples)} texts")
-    return found
 
 
 def _silent(line: str) -> None:
@@ -288,21 +230,9 @@ def _silver(
                 early.mkdir(exist_ok=True)
                 _write(recipe, base, network, tokenizer, early)
                 _calibrate(recipe, {n: h for n, h in heads.items() if not isinstance(h, CuesHead)}, early)
-                _keep_text(path, json.dumps(_occlude([*train_samples, *head.dev.samples], early, say)))
+                _keep_text(path, json.dumps(silver.occlude([*train_samples, *head.dev.samples], early, say)))
                 costs.note("silver words", time.perf_counter() - started)
-        spans = json.loads(path.read_text(encoding="utf-8"))
-        targets = [
-            rows.cue_targets(sample, [(a, b) for a, b in told], offsets)
-            for sample, offsets, told in zip(
-                [*train_samples, *head.dev.samples],
-                [*head.train.offsets[: len(train_samples)], *head.dev.offsets],
-                spans,
-                strict=True,
-            )
-        ]
-        rest = [np.full((len(ids), 1), np.nan, dtype=np.float32) for ids in head.train.ids[len(train_samples) :]]
-        head.silver = [*targets[: len(train_samples)], *rest]
-        head.dev_silver = targets[len(train_samples) :]
+        silver.give(head, len(train_samples), json.loads(path.read_text(encoding="utf-8")))
 
 
 def provenance(recipe: Recipe, base: Path) -> dict[str, Any]:
