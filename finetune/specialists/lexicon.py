@@ -17,9 +17,10 @@ from scipy.optimize import minimize
 from emowhy.bench.metrics.calibration import top_label_ece
 from emowhy.bench.metrics.closed import gold_in_top, macro_f1
 from emowhy.specialists.calibration import fit_thresholds, sigmoid
+from emowhy.specialists.gold import gold_labels
 from emowhy.specialists.lexicon import Lexicon
 from emowhy.specialists.training.recipe import HeadRecipe
-from emowhy.specialists.training.rows import gold_labels, read_samples
+from emowhy.specialists.training.rows import read_samples
 from emowhy.taxonomy import find_taxonomy
 
 Array = npt.NDArray[np.floating]

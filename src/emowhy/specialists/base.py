@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emowhy.errors import UsageError
+from emowhy.specialists.words import has_words
 from emowhy.taxonomy import Taxonomy
 from emowhy.types import Clue, Sample
 
@@ -70,7 +71,7 @@ class Classifier(Specialist):
 
     def find_clues(self, samples: Sequence[Sample], clues: Sequence[Sequence[Clue]]) -> list[list[Clue]]:
         """The `top_k` likeliest labels of each sample's words, or its candidate set; none where there are no words."""
-        spoken = [i for i, sample in enumerate(samples) if any(map(str.isalnum, sample.words()))]
+        spoken = [i for i, sample in enumerate(samples) if has_words(sample.words())]
         found: list[list[Clue]] = [[] for _ in samples]
         if not spoken:
             return found

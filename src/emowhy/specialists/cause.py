@@ -18,6 +18,7 @@ from emowhy import types
 from emowhy.specialists.base import Specialist
 from emowhy.specialists.calibration import sigmoid
 from emowhy.specialists.onnx import Array, find_weights, load_onnx
+from emowhy.specialists.words import has_words
 from emowhy.taxonomy import Taxonomy, find_map, find_taxonomy
 from emowhy.types import Clue, Sample
 
@@ -150,7 +151,7 @@ class CauseSpans(Specialist):
         self._scale, self._shift = float(settings["scale"]), float(settings["shift"])
 
     def find_clues(self, samples: Sequence[Sample], clues: Sequence[Sequence[Clue]]) -> list[list[Clue]]:
-        told = [i for i, sample in enumerate(samples) if sample.text and any(map(str.isalnum, sample.text))]
+        told = [i for i, sample in enumerate(samples) if has_words(sample.text or "")]
         labels = [name_emotion(emotion_weights(clues[i], self._taxonomy), self._favour) for i in told]
         found: list[list[Clue]] = [[] for _ in samples]
         for i, spans in zip(told, self.spans([samples[i] for i in told], labels), strict=True):

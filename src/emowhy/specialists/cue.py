@@ -12,7 +12,7 @@ from typing import Any
 from emowhy.specialists.base import Specialist
 from emowhy.specialists.calibration import sigmoid
 from emowhy.specialists.onnx import Array, find_weights, load_onnx
-from emowhy.specialists.words import Part, find_emotions, find_parts, join, tell
+from emowhy.specialists.words import Part, find_emotions, find_parts, has_words, join, tell
 from emowhy.types import Clue, Sample
 
 
@@ -28,7 +28,7 @@ class Cue(Specialist):
         self._least = float(self._model.head("cue")["threshold"])
 
     def find_clues(self, samples: Sequence[Sample], clues: Sequence[Sequence[Clue]]) -> list[list[Clue]]:
-        told = [i for i, sample in enumerate(samples) if any(map(str.isalnum, sample.words()))]
+        told = [i for i, sample in enumerate(samples) if has_words(sample.words())]
         found: list[list[Clue]] = [[] for _ in samples]
         if not told:
             return found

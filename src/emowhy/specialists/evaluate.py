@@ -14,6 +14,8 @@ from emowhy.bench.metrics.reccon import Target, entailment_scores, span_scores
 from emowhy.bench.metrics.spans import Span, span_f
 from emowhy.specialists import Classifier, Specialist, find_clues
 from emowhy.specialists.calibration import cross_fitted, logit
+from emowhy.specialists.gold import gold_labels, gold_target
+from emowhy.specialists.words import has_words
 from emowhy.types import Clue, Sample
 
 Figures = dict[str, float]
@@ -40,18 +42,12 @@ def evaluate(specialists: Sequence[Specialist], samples: Sequence[Sample]) -> di
 
 def label_figures(classifier: Classifier, samples: Sequence[Sample]) -> Figures:
     """As shipped, and with calibration and thresholds refitted on half of these rows and scored on the other half."""
-    labels = {label: k for k, label in enumerate(classifier.taxonomy.labels)}
-    rows = [s for s in samples if s.gold and s.gold.emotions is not None and any(map(str.isalnum, s.words()))]
+    labels = classifier.taxonomy.labels
+    rows = [s for s in samples if s.gold and s.gold.emotions is not None and has_words(s.words())]
     if not rows:
         return {}
-    gold = np.zeros((len(rows), len(labels)))
-    off = 0
-    for i, sample in enumerate(rows):
-        for label in (sample.gold.emotions if sample.gold else None) or ():
-            if label in labels:
-                gold[i, labels[label]] = 1
-            else:
-                off += 1
+    gold = gold_labels(rows, labels).astype(float)
+    off = sum(label not in labels for s in rows for label in (s.gold.emotions if s.gold else None) or ())
     starts = range(0, len(rows), _TOGETHER)
     parts = [classifier.probabilities([s.words() for s in rows[at : at + _TOGETHER]]) for at in starts]
     p = np.concatenate(parts).astype(float)
@@ -98,12 +94,11 @@ def cause_figures(samples: Sequence[Sample], clues: Sequence[Sequence[Clue]]) ->
         if gold is None:
             continue
         wanted = [Span((c.turn, c.observation), c.start or 0, c.end or 0) for c in gold if c.start is not None]
-        told = [Span((c.turn, c.observation), c.start or 0, c.end or 0) for c in row if c.kind == "cause"]
+        told = [_span(c) for c in row if c.kind == "cause"]
         scored.append((*span_f(told, wanted), span_f(told, wanted, None)[2]))
         words, gold_words = _words(sample, told), _words(sample, wanted)
         counts += len(words & gold_words), len(words), len(gold_words)
-        turns = dict.fromkeys(c.turn for c in gold if c.turn is not None)
-        targets.append(Target(sample.target, {t: [c.quote for c in gold if c.turn == t] for t in turns}))
+        targets.append(gold_target(sample))
         best: dict[int, str] = {}
         for clue in sorted((c for c in row if c.kind == "cause" and c.turn is not None), key=lambda c: -(c.score or 0)):
             best.setdefault(clue.turn or 0, clue.quote or "")

@@ -12,7 +12,9 @@ import numpy as np
 from emowhy.errors import InputError
 from emowhy.specialists.calibration import conformal_bounds, cross_fitted, fit, to_rows
 from emowhy.specialists.emotion import TrainedClassifier
+from emowhy.specialists.gold import gold_labels
 from emowhy.specialists.onnx import FILES, load_onnx
+from emowhy.specialists.words import has_words
 from emowhy.types import Sample
 
 LEAST_ROWS = 50
@@ -25,13 +27,8 @@ def recalibrate(classifier: TrainedClassifier, samples: Sequence[Sample], out: P
     every third row fits the candidate sets and nothing else. "before" are the shipped probabilities on all rows,
     "after" is fitted on one half and scored on the other, both ways. Raises InputError below 50 rows with gold labels.
     """
-    labels = {label: k for k, label in enumerate(classifier.taxonomy.labels)}
-    rows = [s for s in samples if s.gold and s.gold.emotions is not None and any(map(str.isalnum, s.words()))]
-    gold = np.zeros((len(rows), len(labels)))
-    for i, sample in enumerate(rows):
-        for label in (sample.gold.emotions if sample.gold else None) or ():
-            if label in labels and classifier.reach[labels[label]]:  # what it can never say has no bound
-                gold[i, labels[label]] = 1
+    rows = [s for s in samples if s.gold and s.gold.emotions is not None and has_words(s.words())]
+    gold = gold_labels(rows, classifier.taxonomy.labels) * classifier.reach  # what it can never say has no bound
     known = np.flatnonzero(gold.any(1))
     rows, gold = [rows[i] for i in known], gold[known]
     if len(rows) < LEAST_ROWS:

@@ -10,6 +10,7 @@ import numpy as np
 
 from emowhy.specialists.base import Specialist
 from emowhy.specialists.onnx import Array, find_weights, load_onnx
+from emowhy.specialists.words import has_words
 from emowhy.types import Clue, Sample
 
 
@@ -34,7 +35,7 @@ class Valence(Specialist):
         return found
 
     def find_clues(self, samples: Sequence[Sample], clues: Sequence[Sequence[Clue]]) -> list[list[Clue]]:
-        told = [i for i, sample in enumerate(samples) if any(map(str.isalnum, sample.words()))]
+        told = [i for i, sample in enumerate(samples) if has_words(sample.words())]
         found: list[list[Clue]] = [[] for _ in samples]
         for i, row in zip(told, self.values([samples[i].words() for i in told]), strict=True):
             found[i] = [

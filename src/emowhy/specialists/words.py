@@ -26,6 +26,11 @@ class Part:
     words: tuple[tuple[int, int], ...]
 
 
+def has_words(text: str) -> bool:
+    """Whether there is a letter or a digit to read."""
+    return any(map(str.isalnum, text))
+
+
 def find_emotions(clues: Sequence[Clue]) -> list[str]:
     """The chosen labels, at most two, or else the likeliest; nothing for a text that is plainly neutral."""
     ranked = sorted((c for c in clues if c.kind == "emotion" and c.label), key=lambda c: -(c.score or 0))

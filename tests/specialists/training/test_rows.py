@@ -14,6 +14,7 @@ from emowhy.datasets import DataSet
 from emowhy.errors import InputError, UsageError
 from emowhy.models import find_encoder
 from emowhy.specialists import cause
+from emowhy.specialists.gold import gold_labels
 from emowhy.specialists.training import rows
 from emowhy.specialists.training.recipe import HeadRecipe
 from emowhy.specialists.words import find_parts
@@ -106,7 +107,7 @@ def test_everything_is_chosen_on_the_development_split_whatever_it_is_called() -
 
 def test_gold_labels_are_ones_and_zeros_and_an_unknown_label_is_neither() -> None:
     samples = [Sample("a", "x", gold=Gold(("joy", "fear"))), Sample("b", "x", gold=Gold(("spleen",))), Sample("c", "x")]
-    assert rows.gold_labels(samples, ("fear", "anger", "joy")).tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert gold_labels(samples, ("fear", "anger", "joy")).tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
 
 
 def test_a_value_that_nobody_rated_is_not_a_number() -> None:

@@ -106,5 +106,5 @@ def _table(figures: Mapping[str, Any]) -> list[str]:
         for key, value in found.items():
             if key in _NAMES or key.startswith("r_"):
                 name = _NAMES.get(key, f"r of {key.removeprefix('r_')}")
-                rows.append(f"| {head} | {name} | {value:.4f} | {before.get(key, float('nan')):.4f} |")
+                rows.append(f"| {head} | {name} | {value:.4f} | {f'{before[key]:.4f}' if key in before else '–'} |")
     return rows

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emowhy.bench.metrics.reccon import Target, entailment_scores, span_scores
+from emowhy.bench.metrics.reccon import entailment_scores, span_scores
 from emowhy.specialists import cause
 from emowhy.specialists.calibration import fit_shift, logit, sigmoid
+from emowhy.specialists.gold import gold_target
 from emowhy.specialists.training import rows
 from emowhy.specialists.training.heads import Figures, LearnedHead, Part
 from emowhy.specialists.training.network import Head
@@ -107,15 +108,6 @@ def fit_favour(weights: Array, gold: Sequence[str]) -> list[float]:
     return [float(value) for value in favour]
 
 
-def gold_targets(samples: Sequence[Sample]) -> list[Target]:
-    found = []
-    for sample in samples:
-        causes = (sample.gold.causes if sample.gold else None) or ()
-        turns = dict.fromkeys(c.turn for c in causes if c.turn is not None)
-        found.append(Target(sample.target, {turn: [c.quote for c in causes if c.turn == turn] for turn in turns}))
-    return found
-
-
 def cause_figures(
     samples: Sequence[Sample], frames: Sequence[cause.Frame], outputs: Sequence[Array], bound: float
 ) -> Figures:
@@ -142,7 +134,7 @@ def cause_settings(
     """Platt scaling of the turns' scores, and the operating point on the calibrated scale."""
     scores: list[float] = []
     gold: list[float] = []
-    for target, spans in zip(gold_targets(samples), _read_all(frames, outputs), strict=True):
+    for target, spans in zip(map(gold_target, samples), _read_all(frames, outputs), strict=True):
         scores += [span.score for span in spans]
         gold += [float(bool(target.gold.get(span.turn))) for span in spans]
     scale, shift = fit_shift(logit(np.array(scores)), np.array(gold))
@@ -164,5 +156,5 @@ def _figures_at(samples: Sequence[Sample], read: Sequence[Sequence[cause.Found]]
     for sample, spans in zip(samples, read, strict=True):
         turns = sample.turns()
         answers.append({s.turn: turns[s.turn].text[s.start : s.end] for s in spans if s.score >= bound})
-    targets = gold_targets(samples)
+    targets = [gold_target(sample) for sample in samples]
     return span_scores(targets, answers) | entailment_scores(targets, answers)

@@ -20,6 +20,7 @@ from emowhy.specialists.calibration import (
     sigmoid,
     to_rows,
 )
+from emowhy.specialists.gold import gold_labels
 from emowhy.specialists.training import rows
 from emowhy.specialists.training.network import Head
 from emowhy.specialists.training.recipe import HeadRecipe
@@ -89,8 +90,8 @@ class LabelsHead(LearnedHead):
         self.main = "top1" if recipe.exclusive else "macro_f1"
         super().__init__(name, recipe, data, tokenizer, say)
         self.head = Head(len(self.taxonomy.labels))
-        self.gold = rows.gold_labels(self.train.samples, self.taxonomy.labels)
-        self.dev_gold = rows.gold_labels(self.dev.samples, self.taxonomy.labels).astype(float)
+        self.gold = gold_labels(self.train.samples, self.taxonomy.labels)
+        self.dev_gold = gold_labels(self.dev.samples, self.taxonomy.labels).astype(float)
         self.soft: Array | None = None
         positives = np.maximum(self.gold.sum(0), 1)
         rare = np.sqrt((len(self.gold) - positives) / positives)

@@ -67,17 +67,6 @@ def dev_split(recipe: HeadRecipe) -> str:
     return found
 
 
-def gold_labels(samples: Sequence[Sample], labels: Sequence[str]) -> Array:
-    """0/1, shape (rows, labels); a gold label outside the label set counts for nothing."""
-    place = {label: k for k, label in enumerate(labels)}
-    found = np.zeros((len(samples), len(labels)), dtype=np.float32)
-    for row, sample in enumerate(samples):
-        for label in (sample.gold.emotions if sample.gold else None) or ():
-            if label in place:
-                found[row, place[label]] = 1
-    return found
-
-
 def gold_values(samples: Sequence[Sample], names: Sequence[str]) -> Array:
     """Shape (rows, names); NaN where nobody rated."""
     answers: list[Any] = [sample.gold.answers if sample.gold else {} for sample in samples]
