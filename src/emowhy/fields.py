@@ -220,6 +220,7 @@ _FIELDS: Mapping[str, Callable[[Any, str], Any]] = {
     "context": partial(_list, of=_turn),
     "after": partial(_list, of=_turn),
     "observations": observations_of,
+    "question": name_of,
     "choices": partial(_list, of=_label),
     "gold": _gold,
     "extra": mapping,

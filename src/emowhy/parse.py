@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from emowhy.schema import MOST_EMOTIONS
+from emowhy.schema import ANSWERS, MOST_EMOTIONS
 from emowhy.shown import locate, show
 from emowhy.taxonomy import Taxonomy, normalise
 from emowhy.types import Cause, Clue, Emotion, Reply, Sample, ScoreSource, Status
@@ -47,7 +47,7 @@ def parse(reply: Reply, fields: Sequence[str], sample: Sample) -> Parsed:
 
     Strict: the whole text is that object. Lenient: the last such object in the text, small faults mended
     (code fences, trailing commas, single quotes); all fields must be there, or at least some `emotions`
-    (where none are asked for, an `explanation`). What is merely repeated from the sample is no answer.
+    (where none are asked for, an `explanation`, or the task's answers). What is merely repeated from the sample is no answer.
     """
     if reply.finish == "error":
         return Parsed("error", {})
@@ -58,7 +58,7 @@ def parse(reply: Reply, fields: Sequence[str], sample: Sample) -> Parsed:
     if (
         answer is not None
         and set(fields) <= answer.keys()
-        and _well_formed(answer)
+        and _well_formed(answer, sample)
         and _squeeze(text) not in _told(sample)
     ):
         return Parsed("ok", answer, "strict")
@@ -66,7 +66,7 @@ def parse(reply: Reply, fields: Sequence[str], sample: Sample) -> Parsed:
         return Parsed("truncated", {})
     for candidate in _objects(text, sample):
         answer = _mend(candidate)
-        if answer is not None and _well_formed(answer) and _answers(answer, fields):
+        if answer is not None and _well_formed(answer, sample) and _answers(answer, fields):
             return Parsed("ok", answer, "lenient")
     return Parsed("unparsed", {})
 
@@ -80,11 +80,13 @@ def _whole_object(text: str) -> dict[str, Any] | None:
 
 
 def _answers(answer: Mapping[str, Any], fields: Sequence[str]) -> bool:
+    if asked := [name for name in fields if name in ANSWERS]:
+        return set(asked) <= answer.keys()
     needed = "emotions" if "emotions" in fields else "explanation"
     return bool(answer.get(needed)) or set(fields) <= answer.keys()
 
 
-def _well_formed(answer: Mapping[str, Any]) -> bool:
+def _well_formed(answer: Mapping[str, Any], sample: Sample) -> bool:
     """Types as asked for; a lone label may stand without its list, a lone quote without its object."""
     emotions, causes = answer.get("emotions", []), answer.get("causes", [])
     texts = (answer.get(name) for name in ("reasoning", "interpretation", "explanation"))
@@ -94,7 +96,26 @@ def _well_formed(answer: Mapping[str, Any]) -> bool:
         and isinstance(causes, list)
         and all(isinstance(cause, str) or _is_quote(cause) for cause in causes)
         and all(text is None or isinstance(text, str) for text in texts)
+        and all(_number(answer[name], name, sample) is not None for name in ANSWERS if name in answer)
     )
+
+
+def _number(value: Any, name: str, sample: Sample) -> float | None:
+    """A task's answer as a number within its bounds; None for anything else."""
+    least, most = {"choice": (1, len(sample.choices)), "intensity": (0, 1)}.get(name, (1, 5))
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
+    inside = number is not None and least <= number <= most and (name != "choice" or number == int(number))
+    return number if inside else None
+
+
+def read_answers(answer: Mapping[str, Any], sample: Sample) -> dict[str, float]:
+    """What a reply answers to a task's question (`ANSWERS`); a choice is counted from 0."""
+    found = {name: _number(answer.get(name), name, sample) for name in ANSWERS}
+    told = {name: number for name, number in found.items() if number is not None}
+    return {name: int(number) - 1 if name == "choice" else number for name, number in told.items()}
 
 
 def _is_quote(cause: Any) -> bool:

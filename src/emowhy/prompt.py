@@ -19,7 +19,7 @@ import jinja2.sandbox
 
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
-from emowhy.schema import FIELDS, Place, reply_schema
+from emowhy.schema import ANSWERS, FIELDS, Place, reply_schema
 from emowhy.shown import show
 from emowhy.taxonomy import Taxonomy
 from emowhy.types import Chat, Clue, Cut, Message, Sample, Sampling, Turn
@@ -37,7 +37,7 @@ _WORDS = ((0.85, "almost certain"), (0.6, "likely"), (0.35, "possible"), (0.15, 
 _VARIABLES = frozenset(
     {
         *("hints", "scores", "open", "labels", "candidates", "others", "given", "cues", "values", "again"),
-        *("turns", "observations", "spoken", "speaker", "target", "choices", "steps", "fields"),
+        *("turns", "observations", "spoken", "speaker", "target", "asked", "choices", "steps", "fields"),
     }
 )
 _REPLY = re.compile(r"\{#-?\s*reply:([^#]*?)-?#\}")
@@ -135,6 +135,11 @@ class Strategy:
         """Whether the model names the emotions (else they are given to it)."""
         return "emotions" in self.steps[-1].fields
 
+    @property
+    def answers(self) -> bool:
+        """Whether it answers a task's question instead of naming emotions."""
+        return bool(set(self.steps[-1].fields) & set(ANSWERS))
+
 
 def prompts_folder() -> Path:
     """Where the shipped templates are: in the installed package, or at the top of a checkout."""
@@ -146,10 +151,10 @@ def list_strategies(folder: Path | None = None) -> dict[str, str]:
     """Every strategy's name with the first sentence of its last step's instructions; a user's folder goes first."""
     found: dict[str, str] = {}
     for base in filter(None, (folder, prompts_folder())):
-        for path in sorted(p for p in base.iterdir() if p.is_dir() and _step_files(p)):
+        for path in sorted(p for p in (*base.glob("*"), *base.glob("tasks/*")) if p.is_dir() and _step_files(p)):
             text = _step_files(path)[-1].read_text(encoding="utf-8")
             body = re.sub(r"\{[%{#].*?[%}#]\}", "", text.partition("{% block system %}")[2]).strip()
-            found.setdefault(path.name, body.split(". ")[0].split("\n")[0].rstrip(".") + ".")
+            found.setdefault(path.relative_to(base).as_posix(), body.split(". ")[0].split("\n")[0].rstrip(".") + ".")
     return found
 
 
@@ -252,7 +257,7 @@ def build_chat(
     """
     shown = functools.partial(show, control_tokens=control_tokens)
     fields = step.fields
-    if fields and not hints.given and "emotions" not in fields:
+    if fields and not hints.given and "emotions" not in fields and not set(fields) & set(ANSWERS):
         # nothing is given, so the model must name the emotion: after its reasons
         fields = tuple(name for name in FIELDS if name in fields or name == "emotions")
     left, described = without(sample, cut) if cut else (sample.turns(), dict(sample.observations))
@@ -279,6 +284,7 @@ def build_chat(
         "spoken": sample.text is not None,
         "speaker": speaker,
         "target": sample.target,
+        "asked": sample.question and shown(sample.question),
         "choices": [shown(choice) for choice in sample.choices],
         "steps": {name: shown(words) for name, words in (steps or {}).items()},
         "fields": fields,
@@ -297,7 +303,9 @@ def build_chat(
     return Chat(
         messages,
         sampling,
-        reply_schema(fields, hints.labels, places, sampling.max_tokens, opening) if fields else None,
+        reply_schema(fields, hints.labels, places, sampling.max_tokens, opening, len(sample.choices))
+        if fields
+        else None,
         {
             "id": sample.id,
             "candidates": hints.given or tuple(c.label for c in hints.candidates) or hints.labels,

@@ -146,6 +146,7 @@ def content_hash(sample: Sample) -> str:
         [(turn.speaker, turn.text) for turn in sample.after],
         sorted(sample.observations.items()),
         sample.choices,
+        *([sample.question] if sample.question is not None else []),  # a row without one keeps its hash
     )
     return blake2b(json.dumps(seen).encode(), digest_size=8).hexdigest()
 

@@ -13,7 +13,7 @@ from typing import Any, cast, overload
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
 from emowhy.models import EMBEDDED
-from emowhy.parse import Parsed, parse, read_causes, read_emotions, score_emotions, split_thinking
+from emowhy.parse import Parsed, parse, read_answers, read_causes, read_emotions, score_emotions, split_thinking
 from emowhy.prompt import POLICIES, Hints, Policy, Scores, Step, Strategy, build_chat, fit_chat, load_strategy, weigh
 from emowhy.schema import reply_schema
 from emowhy.specialists import DEFAULTS, Classifier, Specialist, find_clues, load_specialists
@@ -260,7 +260,9 @@ class Reasoner:
         )
         if status != "ok":
             return base
-        if self.strategy.decides or not hints.given:  # a label that a reply names unasked decides nothing
+        if self.strategy.answers:
+            emotions, source = (), None
+        elif self.strategy.decides or not hints.given:  # a label that a reply names unasked decides nothing
             emotions, source = score_emotions(read_emotions(answer, self.taxonomy), reply.tokens, clues)
         else:
             known = {clue.label: clue.score for clue in clues if clue.kind == "emotion"}
@@ -273,6 +275,7 @@ class Reasoner:
             reasoning="\n".join(filter(None, [*hops, _reasoning(answer)])) or None,
             explanation=str(answer["explanation"]).strip() if answer.get("explanation") else None,
             score_source=source,
+            answers=read_answers(answer, sample) if self.strategy.answers else {},
             parse=parsed.how,
         )
 

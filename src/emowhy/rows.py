@@ -60,6 +60,8 @@ def sample_row(sample: Sample) -> dict[str, Any]:
             row[name] = [{"speaker": turn.speaker, "text": turn.text} for turn in turns]
     if sample.observations:
         row["observations"] = dict(sample.observations)
+    if sample.question is not None:
+        row["question"] = sample.question
     if sample.choices:
         row["choices"] = list(sample.choices)
     if gold is not None:

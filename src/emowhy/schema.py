@@ -6,8 +6,15 @@ import functools
 import re
 from typing import Any
 
-FIELDS = ("observations", "interpretation", "reasoning", "emotions", "causes", "explanation")
+ANSWERS = ("choice", "intensity", "valence", "arousal", "dominance")
+"""What a task may ask for instead of emotions: the number of one of the sample's choices (from 1), a degree from 0 to 1,
+ratings from 1 to 5. A reply's answers are kept in `Explanation.answers`, a choice counted from 0."""
+
+FIELDS = ("observations", "interpretation", "reasoning", "emotions", "causes", "explanation", *ANSWERS)
 """The reply fields there are, in the order in which a reply gives them: reasons before labels."""
+
+_TENTHS = [tenth / 10 for tenth in range(11)]
+_RATINGS = [tenth / 10 for tenth in range(10, 51)]
 
 MOST_EMOTIONS = 3
 MOST_CAUSES = 3
@@ -23,7 +30,12 @@ def _text(longest: int) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=1024)
 def reply_schema(
-    fields: tuple[str, ...], labels: tuple[str, ...], places: tuple[Place, ...], max_tokens: int, opening: str = ""
+    fields: tuple[str, ...],
+    labels: tuple[str, ...],
+    places: tuple[Place, ...],
+    max_tokens: int,
+    opening: str = "",
+    choices: int = 0,
 ) -> dict[str, Any]:
     """The JSON schema of a reply with these fields, in this order.
 
@@ -57,6 +69,9 @@ def reply_schema(
             "items": _object(turn={"enum": list(places)}, quote=_text(min(MOST_QUOTE, int(100 * unit)))),
         },
         "explanation": _sentence(opening, int(28 * unit)) if opening else _text(int(280 * unit)),
+        "choice": {"enum": list(range(1, max(choices, 1) + 1))},
+        "intensity": {"enum": _TENTHS},
+        **dict.fromkeys(("valence", "arousal", "dominance"), {"enum": _RATINGS}),
     }
     return _object(**{name: shapes[name] for name in fields})
 

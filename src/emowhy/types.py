@@ -52,6 +52,7 @@ class Sample:
 
     `observations` maps a modality ("face", "voice", "scene", …) to its description; None says that
     the modality was looked for and is missing. There is a text or at least one description.
+    `question` is what is asked about it, where that is not the emotion of the target turn.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Sample:
     context: tuple[Turn, ...] = ()
     after: tuple[Turn, ...] = ()
     observations: Mapping[str, str | None] = field(default_factory=dict)
+    question: str | None = None
     choices: tuple[str, ...] = ()
     gold: Gold | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
