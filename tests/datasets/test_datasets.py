@@ -24,13 +24,18 @@ def test_every_data_set_states_what_it_is_and_what_may_be_done_with_it(name: str
     assert dataset.source.startswith("https://")
     assert dataset.splits
     assert all(files and isinstance(files, tuple) for files in dataset.splits.values())
-    assert dataset.language == "en"
+    assert dataset.language == ("zh" if name.endswith("_zh") else "en")
     assert "NC" not in dataset.licence or not dataset.commercial
     assert set(dataset.spellings.values()) <= set(dataset.label_set())
 
 
 def test_only_these_allow_commercial_use() -> None:
-    assert [name for name in DATASETS if find_dataset(name).commercial] == ["emobank", "goemotions"]
+    assert [name for name in DATASETS if find_dataset(name).commercial] == [
+        "emobank",
+        "emobench_ea",
+        "emobench_eu",
+        "goemotions",
+    ]
 
 
 def test_labels_are_those_of_the_taxonomy_or_the_data_sets_own() -> None:

@@ -17,10 +17,35 @@ from emowhy.plugins import find_plugin
 __all__ = ["DATASETS", "DataSet", "find_dataset", "find_folder"]
 
 DATASETS = {
+    "covidet": "emowhy.datasets.covidet:CovidEt",
+    "dailydialog": "emowhy.datasets.dailydialog:DailyDialog",
+    "dair_emotion": "emowhy.datasets.dair_emotion:DairEmotion",
+    "emer": "emowhy.datasets.emer:Emer",
+    "emer_v2": "emowhy.datasets.emer:EmerV2",
+    "emer_zh": "emowhy.datasets.emer:EmerChinese",
     "emobank": "emowhy.datasets.emobank:EmoBank",
+    "emobench_ea": "emowhy.datasets.emobench:EmoBenchEa",
+    "emobench_eu": "emowhy.datasets.emobench:EmoBenchEu",
+    "emocause": "emowhy.datasets.emocause:EmoCause",
+    "emollms_aaid": "emowhy.datasets.emollms:EmollmsAaid",
+    "emollms_aeb": "emowhy.datasets.emollms:EmollmsAeb",
+    "emorynlp": "emowhy.datasets.meld:EmoryNlp",
+    "emotion_stimulus": "emowhy.datasets.emotion_stimulus:EmotionStimulus",
+    "emotionlines": "emowhy.datasets.emotionlines:EmotionLines",
     "empathetic_dialogues": "emowhy.datasets.empathetic_dialogues:EmpatheticDialogues",
     "goemotions": "emowhy.datasets.goemotions:GoEmotions",
+    "isear": "emowhy.datasets.isear:Isear",
+    "meld": "emowhy.datasets.meld:Meld",
+    "merr": "emowhy.datasets.merr:Merr",
     "reccon": "emowhy.datasets.reccon:Reccon",
+    "semeval2018_ec": "emowhy.datasets.semeval2018:Semeval2018Ec",
+    "semeval2018_ei_oc": "emowhy.datasets.semeval2018:Semeval2018EiOc",
+    "semeval2018_ei_reg": "emowhy.datasets.semeval2018:Semeval2018EiReg",
+    "semeval2018_v_oc": "emowhy.datasets.semeval2018:Semeval2018VOc",
+    "semeval2018_v_reg": "emowhy.datasets.semeval2018:Semeval2018VReg",
+    "semeval2024": "emowhy.datasets.semeval2024:SemEval2024",
+    "software_causes": "emowhy.datasets.software_causes:SoftwareCauses",
+    "software_emotions": "emowhy.datasets.software_causes:SoftwareEmotions",
 }
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from emowhy.errors import InputError, MissingError, UsageError, nearest
+from emowhy.fields import draft, place_causes
 from emowhy.formats import BOM, Record, locate, records
-from emowhy.read import Rejected, _rejected, sample_from
+from emowhy.read import Rejected, _rejected
 from emowhy.taxonomy import find_taxonomy
 from emowhy.types import Sample
 
 DATA_VARIABLE = "EMOWHY_DATA"
+
+More = Callable[[str], Mapping[str, str | None]]
+"""Observations of an id that come from elsewhere."""
 
 
 class DataSet:
@@ -57,8 +61,10 @@ class DataSet:
     columns: ClassVar[tuple[str, ...]] = ()
     """What every record must have, seen at the first one; empty: nothing is looked for."""
 
-    def read(self, folder: Path, split: str) -> Iterator[Sample | Rejected]:
+    def read(self, folder: Path, split: str, more: More = lambda id: {}) -> Iterator[Sample | Rejected]:
         """Every row of a split in the file's order: a `Sample` with gold, or a `Rejected` that says why not.
+
+        `more` gives observations by id that are not in the file; a row that has neither them nor a text is rejected.
 
         An id that a row lacks, or that was used before, becomes "split-line". A row that cannot be told to
         belong to another split is rejected in each.
@@ -68,7 +74,7 @@ class DataSet:
             MissingError: the folder has no file of it (at the call).
             InputError: the file as a whole cannot be read, or lacks one of `columns` (while reading).
         """
-        return self._outcomes(self.find_file(folder, split), split)
+        return self._outcomes(self.find_file(folder, split), split, more)
 
     def records(self, path: Path) -> Iterator[Record]:
         """Every row as it stands in the file, or the problem that kept it from being read.
@@ -106,7 +112,7 @@ class DataSet:
         message = f"the {split} split of {self.name} is not there: no {' or '.join(names)} in {folder.absolute()}"
         raise MissingError(message, f"get it from {self.source} (licence: {self.licence})")
 
-    def _outcomes(self, path: Path, split: str) -> Iterator[Sample | Rejected]:
+    def _outcomes(self, path: Path, split: str, more: More) -> Iterator[Sample | Rejected]:
         seen: set[str] = set()
         unchecked = True
         for record in self.records(path):
@@ -114,7 +120,7 @@ class DataSet:
                 self._check_columns(record.row, path)
                 unchecked = False
             try:
-                sample = self._sample(record, split, seen)
+                sample = self._sample(record, split, seen, more)
             except ValueError as error:
                 yield _refused(record, str(error))
             except KeyError as error:
@@ -124,14 +130,14 @@ class DataSet:
                     seen.add(sample.id)
                     yield sample
 
-    def _sample(self, record: Record, split: str, seen: set[str]) -> Sample | None:
+    def _sample(self, record: Record, split: str, seen: set[str], more: More) -> Sample | None:
         if record.row is None:
             raise ValueError(record.problem or "cannot be read")
         row = self.row(record.row, split)
         if row is None:
             return None
         own_id = f"{split}-{record.line}"
-        sample = sample_from(row, own_id)
+        sample = place_causes(draft(row, own_id, more))
         if sample.id in seen:
             sample = replace(sample, id=own_id)
         if sample.id in seen:
