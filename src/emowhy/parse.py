@@ -47,7 +47,8 @@ def parse(reply: Reply, fields: Sequence[str], sample: Sample) -> Parsed:
 
     Strict: the whole text is that object. Lenient: the last such object in the text, small faults mended
     (code fences, trailing commas, single quotes); all fields must be there, or at least some `emotions`
-    (where none are asked for, an `explanation`, or the task's answers). What is merely repeated from the sample is no answer.
+    (where none are asked for, an `explanation`, or the task's answers). What is merely
+    repeated from the sample is no answer.
     """
     if reply.finish == "error":
         return Parsed("error", {})

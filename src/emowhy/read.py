@@ -133,7 +133,7 @@ def read(
     named = Columns(columns or {}, dialogue_column, turn_column)
     place = locate(source, format)
     wanted, stop = _wanted(place, limit, sample, seed)
-    reading = _Reading(place, named, _Observations.load(observations, on_note or (lambda note: None)))
+    reading = _Reading(place, named, Observations.load(observations, on_note or (lambda note: None)))
     return reading.outcomes(wanted, stop)
 
 
@@ -176,7 +176,7 @@ class _Reading:
 
     source: Source
     columns: Columns
-    observations: _Observations
+    observations: Observations
 
     def outcomes(self, wanted: Container[int], stop: int | None) -> Iterator[Sample | Rejected]:
         found = self.turns(stop) if self.columns.dialogue is not None else self.rows(wanted, stop)
@@ -325,7 +325,7 @@ class _Seen:
 
 
 @dataclass
-class _Observations:
+class Observations:
     """Observations from a file of their own, by id."""
 
     note: Callable[[str], None]
@@ -334,7 +334,7 @@ class _Observations:
     unmatched: set[str] = field(default_factory=set)
 
     @classmethod
-    def load(cls, path: str | Path | None, note: Callable[[str], None]) -> _Observations:
+    def load(cls, path: str | Path | None, note: Callable[[str], None]) -> Observations:
         """JSONL ({"id", "observations": {…}} or {"id", "face": …}) or a table with a column for each modality."""
         if path is None:
             return cls(note)

@@ -18,7 +18,7 @@ from emowhy.prompt import POLICIES, Hints, Policy, Scores, Step, Strategy, build
 from emowhy.schema import reply_schema
 from emowhy.specialists import DEFAULTS, Classifier, Specialist, find_clues, load_specialists
 from emowhy.taxonomy import Taxonomy, find_taxonomy
-from emowhy.types import Chat, Clue, Cut, Emotion, Explanation, Reply, Sample, Sampling, Usage
+from emowhy.types import Chat, Clue, Cut, Emotion, Explanation, Reply, Sample, Sampling, ScoreSource, Usage
 from emowhy.types import Step as StepRecord
 
 Thought = Generator[Chat, Reply, Explanation]
@@ -53,7 +53,7 @@ class Reasoner:
     def load(
         cls,
         *,
-        engine: str = "transformers",
+        engine: str | Engine = "transformers",
         model: str | None = None,
         adapter: str | None = None,
         strategy: str | None = None,
@@ -70,7 +70,7 @@ class Reasoner:
         coverage: float | None = None,
         engine_options: Mapping[str, Any] | None = None,
     ) -> Reasoner:
-        """A reasoner from names; with none, the embedded default.
+        """A reasoner from names; with none, the embedded default. Several may share one `engine`, made before.
 
         `labels` is a label set's name, "a,b,c" or "open"; `hints` one of order, exclude, adjust, none;
         `scores` verbal or numeric; `votes` how often each free hop of a chain is drawn; `coverage` (.50 to
@@ -86,7 +86,7 @@ class Reasoner:
             raise UsageError(f"coverage must lie between .50 and .99, not {coverage:g}", "coverage=0.9 is usual")
         if votes < 1:
             raise UsageError(f"votes must be at least 1, not {votes}", "votes=1 draws each hop once")
-        loaded = load_strategy(strategy or default_strategy(engine, model), Path(prompts) if prompts else None)
+        loaded = load_strategy(strategy or default_strategy(_name(engine), model), Path(prompts) if prompts else None)
         taxonomy = find_taxonomy(labels)
         if specialists is None:
             specialists = () if hints == "none" else DEFAULTS
@@ -94,6 +94,8 @@ class Reasoner:
 
         @functools.cache
         def make() -> Engine:
+            if isinstance(engine, Engine):
+                return engine
             made = load_engine(engine, model=model, adapter=adapter, **(engine_options or {}))
             made.probe()
             return made
@@ -104,7 +106,7 @@ class Reasoner:
         for specialist in found:
             if coverage is not None and isinstance(specialist, Classifier):
                 specialist.cover(coverage)
-        reasoner._options = options
+        reasoner._options = options if isinstance(engine, str) else None
         return reasoner
 
     _options: Mapping[str, Any] | None = field(default=None, init=False, repr=False)
@@ -260,8 +262,10 @@ class Reasoner:
         )
         if status != "ok":
             return base
+        emotions: tuple[Emotion, ...] = ()
+        source: ScoreSource | None = None
         if self.strategy.answers:
-            emotions, source = (), None
+            pass  # a task's question has another answer than emotions
         elif self.strategy.decides or not hints.given:  # a label that a reply names unasked decides nothing
             emotions, source = score_emotions(read_emotions(answer, self.taxonomy), reply.tokens, clues)
         else:
@@ -336,6 +340,10 @@ class _Trail:
         if reply.finish in ("error", "refusal"):
             self.failed = "error" if reply.finish == "error" else "refused"
             self.error = reply.error
+
+
+def _name(engine: str | Engine) -> str:
+    return engine.name if isinstance(engine, Engine) else engine
 
 
 def default_strategy(engine: str, model: str | None) -> str:

@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 ANSWERS = ("choice", "intensity", "valence", "arousal", "dominance")
-"""What a task may ask for instead of emotions: the number of one of the sample's choices (from 1), a degree from 0 to 1,
-ratings from 1 to 5. A reply's answers are kept in `Explanation.answers`, a choice counted from 0."""
+"""What a task may ask for instead of emotions: the number of one of the sample's choices (from 1), a degree from 0 to
+1, ratings from 1 to 5. A reply's answers are kept in `Explanation.answers`, a choice counted from 0."""
 
 FIELDS = ("observations", "interpretation", "reasoning", "emotions", "causes", "explanation", *ANSWERS)
 """The reply fields there are, in the order in which a reply gives them: reasons before labels."""
@@ -71,7 +71,7 @@ def reply_schema(
         "explanation": _sentence(opening, int(28 * unit)) if opening else _text(int(280 * unit)),
         "choice": {"enum": list(range(1, max(choices, 1) + 1))},
         "intensity": {"enum": _TENTHS},
-        **dict.fromkeys(("valence", "arousal", "dominance"), {"enum": _RATINGS}),
+        **{name: {"enum": _RATINGS} for name in ("valence", "arousal", "dominance")},
     }
     return _object(**{name: shapes[name] for name in fields})
 

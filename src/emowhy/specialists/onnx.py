@@ -82,13 +82,17 @@ class OnnxModel:
             told = f"{self.config['name']}: weights for research only ({self.config['data']})"
             print(told, file=sys.stderr, flush=True)
 
-    def identity(self) -> Mapping[str, str]:
-        """Content hashes of the weights and of their calibration, training data and licence."""
+    def identity(self) -> Mapping[str, Any]:
+        """Content hashes of the weights and of their calibration, training data and licence.
+
+        `trained_on` and `chosen_on` name splits ("goemotions:train"): benchmarks refuse the first and mark the second.
+        """
         return {
             "sha256": self.sha256,
             "settings": self.settings_hash,
             "data": self.config["data"],
             "licence": self.config["licence"],
+            **{key: self.config[key] for key in ("trained_on", "chosen_on") if key in self.config},
         }
 
     def head(self, name: str) -> Mapping[str, Any]:

@@ -236,12 +236,22 @@ def _silver(
 
 
 def provenance(recipe: Recipe, base: Path) -> dict[str, Any]:
-    """The data that the weights have seen, that of their base included, and whether all of it may be used in trade."""
+    """The data that the weights have seen, that of their base included, and whether all of it may be used in trade.
+
+    `trained_on` and `chosen_on` name the splits: those they learned from, and those by which anything was chosen.
+    """
     seen = json.loads((base / PROVENANCE).read_text(encoding="utf-8")) if (base / PROVENANCE).is_file() else {}
     sets = {one.data: find_dataset(one.data) for one in recipe.heads.values()}.values()
     told = [f"{found.title}, {found.licence}" for found in sets]
     free = all(found.commercial for found in sets) and seen.get("commercial", True)
-    return {"data": "; ".join(dict.fromkeys([*told, *filter(None, [seen.get("data")])])), "commercial": free}
+    learned = [f"{one.data}:train" for one in recipe.heads.values()]
+    chosen = [f"{one.data}:{rows.dev_split(one)}" for one in recipe.heads.values()]
+    return {
+        "data": "; ".join(dict.fromkeys([*told, *filter(None, [seen.get("data")])])),
+        "commercial": free,
+        "trained_on": list(dict.fromkeys([*learned, *seen.get("trained_on", ())])),
+        "chosen_on": list(dict.fromkeys([*chosen, *seen.get("chosen_on", ())])),
+    }
 
 
 def _write(recipe: Recipe, base: Path, network: Network, tokenizer: Any, out: Path) -> None:
