@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from emowhy.cli import clues, doctor, explain, prompts, report, serve, specialists
+from emowhy.cli import bench, clues, doctor, explain, prompts, report, serve, specialists
 
 app = typer.Typer(
     name="emowhy",
@@ -33,6 +33,7 @@ app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
 app.add_typer(prompts.app, name="prompts", help="The strategies: list them, or show one rendered.")
+app.add_typer(bench.app, name="bench", help="Benchmarks: tasks, scores beside their controls, comparisons.")
 app.add_typer(specialists.app, name="specialists", help="Train specialists, evaluate them, fit them to your rows.")
 
 

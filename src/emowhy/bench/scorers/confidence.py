@@ -1,0 +1,69 @@
+"""Do an answer's scores mean what they say? Calibration of the first label."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emowhy.bench.measure import Array, Measure, ratio
+from emowhy.bench.metrics.labels import group
+from emowhy.bench.scorers.base import Case, Scorer
+from emowhy.bench.scorers.labels import labelled
+
+BINS = 15
+
+
+class Calibration(Scorer):
+    """Calibration error of the first label's score in bins of equal mass (Guo et al. 2017, 1706.04599), and Brier skill
+    against always saying how often the first label is right. Over rows with a score; their share is `scored`.
+
+    The bins are those of all rows; a resample keeps them.
+    """
+
+    title = "calibration"
+
+    def applies(self, case: Case) -> str | None:
+        return None if labelled(case).any() else "no row has gold labels"
+
+    def measure(self, case: Case) -> Measure:
+        sure = np.full(len(case.samples), np.nan)
+        right = np.zeros(len(case.samples))
+        for row, (gold, answer) in enumerate(zip(case.golds(), case.answers, strict=True)):
+            if gold.emotions is None or answer is None or not answer.emotions or answer.emotions[0].score is None:
+                continue
+            sure[row] = answer.emotions[0].score
+            right[row] = bool(group(case.words(answer)[:1], "canonical") & group(gold.emotions, "canonical"))
+        return Measure(_calibration_sums(sure, right, labelled(case)), _calibration_figures)
+
+
+def _calibration_sums(sure: Array, right: Array, counted: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
+    """Per bin: confidence, right, rows; then squared error, right, scored rows, rows: (rows, 3·BINS + 4)."""
+    known = np.isfinite(sure)
+    sums = np.zeros((len(sure), 3 * BINS + 4))
+    order = np.flatnonzero(known)[np.argsort(sure[known], kind="stable")]
+    for number, rows in enumerate(np.array_split(order, BINS)):
+        sums[rows, number] = sure[rows]
+        sums[rows, BINS + number] = right[rows]
+        sums[rows, 2 * BINS + number] = 1
+    sums[:, 3 * BINS] = np.where(known, (np.nan_to_num(sure) - right) ** 2, 0)
+    sums[:, 3 * BINS + 1] = right * known
+    sums[:, 3 * BINS + 2] = known
+    sums[:, 3 * BINS + 3] = counted
+    return sums
+
+
+def _calibration_figures(added: Array) -> dict[str, Array]:
+    confidence, right = added[..., :BINS], added[..., BINS : 2 * BINS]
+    error, hits, scored, rows = np.moveaxis(added[..., 3 * BINS :], -1, 0)
+    rate = ratio(hits, scored)
+    return {
+        "top_ece": ratio(np.abs(confidence - right).sum(-1), scored),
+        "top_brier_skill": 1 - ratio(error, scored * rate * (1 - rate)),
+        "scored": ratio(scored, rows),
+    }
+
+
+def reliability(case: Case) -> list[tuple[float, float, int]]:
+    """Mean confidence, share right and rows of each bin that has any."""
+    added = Calibration().measure(case).sums.sum(0)
+    parts = (added[i * BINS : (i + 1) * BINS] for i in range(3))
+    return [(float(c / n), float(r / n), int(n)) for c, r, n in zip(*parts, strict=True) if n]

@@ -1,0 +1,96 @@
+"""Results as Markdown: a table a task, percent with 95 % intervals, and what a reader must know beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_NOT_SHARES = ("labels_per_gold", "vote_cross_entropy")
+_KINDS = {"asked": "", "variant": "arm", "control": "control"}
+
+
+def markdown(results: Mapping[str, Any]) -> str:
+    """results.md from the content of results.json."""
+    parts = ["# Results", ""]
+    about = f"emowhy {results['version']}, taxonomy tables {results['taxonomy']}, seed {results['seed']}."
+    parts += [f"{about} Percent with 95 % bootstrap intervals; a missing answer counts as wrong.", ""]
+    for name, task in results["tasks"].items():
+        parts += _task(name, task)
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _task(name: str, task: Mapping[str, Any]) -> list[str]:
+    systems = task["systems"]
+    heads = first_figures(task)
+    rows = [["system", "", *(figure for _, figure in heads), "answered", "lenient"]]
+    for system, found in systems.items():
+        cells = [number(found["figures"].get(key, {}).get(figure), figure) for key, figure in heads]
+        rates = found["rates"]
+        answered = f"{100 * rates['ok'] / task['n']:.1f}" if task["n"] else "–"
+        rows.append([system, _KINDS[found["kind"]], *cells, answered, str(rates["lenient"])])
+    lines = [f"## {task['title']} (`{name}`)", ""]
+    groups = f" in {task['groups']} groups" if task["groups"] != task["n"] else ""
+    lines += [f"Split {task['split']}, {task['n']} rows{groups}; input: {task['condition']}; version {task['version']} "
+              f"({task['hash']}); licence: {task['licence']}.", ""]  # fmt: skip
+    lines += [*_table(rows), ""]
+    if task["comparisons"]:
+        lines += [*_table(_compared(task["comparisons"])), ""]
+    lines += [f"* {note}" for note in _notes(task)]
+    return [*lines, ""]
+
+
+def first_figures(task: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The first figure of every metric that was used."""
+    found: dict[str, str] = {}
+    for system in task["systems"].values():
+        for key, figures in system["figures"].items():
+            found.setdefault(key, next(iter(figures)))
+    return list(found.items())
+
+
+def number(figure: Mapping[str, Any] | None, name: str) -> str:
+    """A figure with its interval, in percent where it is a share."""
+    if figure is None or figure["value"] is None:
+        return "–"
+    scale, digits = (1, 2) if name in _NOT_SHARES or name.startswith(("error_",)) else (100, 1)
+    value = f"{scale * figure['value']:.{digits}f}"
+    if figure.get("low") is None:
+        return value
+    return f"{value} [{scale * figure['low']:.{digits}f}, {scale * figure['high']:.{digits}f}]"
+
+
+def _compared(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    table = [["against", "difference", "p (Holm)", "rescued", "harmed", "net gain"]]
+    for row in rows:
+        difference = {"value": row["difference"], "low": row["low"], "high": row["high"]}
+        net = {"value": row.get("net_gain"), "low": row.get("net_low"), "high": row.get("net_high")}
+        table.append(
+            [
+                f"{row['system']} − {row['against']}",
+                number(difference, row["figure"]),
+                f"{row.get('p_holm', row['p']):.3f}",
+                str(row.get("rescued", "–")),
+                str(row.get("harmed", "–")),
+                number(net, "net") if "net_gain" in row else "–",
+            ]
+        )
+    return table
+
+
+def _notes(task: Mapping[str, Any]) -> Iterable[str]:
+    if task["rejected"]:
+        yield f"{task['rejected']} rows could not be read and are not scored."
+    if task["fitted"]:
+        yield f"Controls fitted on: {task['fitted']['on']}."
+    if task["near_duplicates"]:
+        yield f"{task['near_duplicates']} rows are near-duplicates of training texts; results.json has figures without."
+    yield from (f"{name} was not scored: {why}." for name, why in task["skipped"].items())
+    yield from task["notes"]
+    for system, found in task["systems"].items():
+        yield from (f"{system}: {note}." for note in found["notes"])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    shown = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    lines = ["| " + " | ".join(row) + " |" for row in shown]
+    return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]
