@@ -14,7 +14,7 @@ All of it is there to be scored again: no model, no network, no data set is need
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,14 +87,22 @@ class TaskFolder:
         rows = [dump_line(to_row(answer, s, content_hash(s))) for s, answer in said if answer is not None]
         (self.path / f"{name}.jsonl").write_bytes(b"".join(rows))
 
-    def answers(self, name: str, samples: Sequence[Sample]) -> Answers:
-        """What a system said, from its run directory or its file."""
+    def rows(self, name: str) -> Iterator[dict[str, Any]]:
+        """The rows of a system, from its run directory or its file."""
         file = self.path / f"{name}.jsonl"
         if file.is_file():
-            rows: Iterable[Mapping[str, Any]] = map(json.loads, file.read_bytes().splitlines())
-        else:
-            rows = read_rows(self.path / name)
-        return join(samples, {row["id"]: explanation_of(row) for row in rows})
+            return map(json.loads, file.read_bytes().splitlines())
+        return read_rows(self.path / name)
+
+    def scores(self, name: str) -> dict[str, dict[str, Any]]:
+        """The lines of scores.jsonl of a system, by id; empty before the run was scored."""
+        file = self.path / "scores.jsonl"
+        lines = map(json.loads, file.read_bytes().splitlines()) if file.is_file() else iter(())
+        return {line["id"]: line for line in lines if line["system"] == name}
+
+    def answers(self, name: str, samples: Sequence[Sample]) -> Answers:
+        """What a system said of each row."""
+        return join(samples, {row["id"]: explanation_of(row) for row in self.rows(name)})
 
 
 def load(folder: Path, name: str) -> Scorable:

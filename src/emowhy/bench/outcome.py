@@ -8,6 +8,8 @@ from typing import Any
 
 from emowhy.bench.answers import dump_line
 from emowhy.bench.folder import ASKED, RESULTS, load, read_json, write_json
+from emowhy.bench.judging import judged
+from emowhy.bench.page import write_report
 from emowhy.bench.score import merged, score
 from emowhy.bench.tables import markdown
 from emowhy.taxonomy import TABLE_VERSION
@@ -18,8 +20,11 @@ def score_run(folder: Path) -> dict[str, Any]:
     asked = read_json(folder / ASKED)
     tasks: dict[str, dict[str, Any]] = {}
     for name, about in asked["tasks"].items():
-        scored = score(load(folder, name))
+        what = load(folder, name)
+        scored = score(what)
         tasks[name] = {**scored.result, "rejected": about["rejected"], "notes": about["notes"]}
+        if verdicts := judged(folder, what):
+            tasks[name]["judges"] = verdicts
         (folder / name / "scores.jsonl").write_bytes(b"".join(map(dump_line, scored.rows)))
     results = {
         "version": version("emowhy"),
@@ -30,4 +35,5 @@ def score_run(folder: Path) -> dict[str, Any]:
     }
     write_json(folder / RESULTS, results)
     (folder / "results.md").write_text(markdown(results), encoding="utf-8")
+    write_report(folder, results)
     return results

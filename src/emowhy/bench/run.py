@@ -313,5 +313,6 @@ def score_predictions(ask: Ask, task: Task, path: Path, predictions: Path, say: 
         say(note)
     name = predictions.stem if predictions.stem not in ("constant", "specialists") else f"{predictions.stem}-file"
     one.folder.keep_answers(name, one.samples, answers.rows)
-    kept = replace(one, ways=(), notes=[*one.notes, *answers.notes])
+    again = one.folder.answers(name, one.samples).notes  # what the folder itself will say when it is scored
+    kept = replace(one, ways=(), notes=[*one.notes, *(note for note in answers.notes if note not in again)])
     _write_asked(ask, [kept], {name: "asked"})

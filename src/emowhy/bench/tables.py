@@ -24,7 +24,7 @@ def _task(name: str, task: Mapping[str, Any]) -> list[str]:
     heads = first_figures(task)
     rows = [["system", "", *(figure for _, figure in heads), "answered", "lenient"]]
     for system, found in systems.items():
-        cells = [number(found["figures"].get(key, {}).get(figure), figure) for key, figure in heads]
+        cells = [number(figures_of(found, key, figure), figure) for key, figure in heads]
         rates = found["rates"]
         answered = f"{100 * rates['ok'] / task['n']:.1f}" if task["n"] else "–"
         rows.append([system, _KINDS[found["kind"]], *cells, answered, str(rates["lenient"])])
@@ -32,10 +32,12 @@ def _task(name: str, task: Mapping[str, Any]) -> list[str]:
     groups = f" in {task['groups']} groups" if task["groups"] != task["n"] else ""
     lines += [f"Split {task['split']}, {task['n']} rows{groups}; input: {task['condition']}; version {task['version']} "
               f"({task['hash']}); licence: {task['licence']}.", ""]  # fmt: skip
-    lines += [*_table(rows), ""]
+    lines += [*table_lines(rows), ""]
     if task["comparisons"]:
-        lines += [*_table(_compared(task["comparisons"])), ""]
-    lines += [f"* {note}" for note in _notes(task)]
+        lines += [*table_lines(_compared(task["comparisons"])), ""]
+    for judge, found in task.get("judges", {}).items():
+        lines += [*table_lines(_judged(judge, found)), ""]
+    lines += [f"* {note}" for note in task_notes(task)]
     return [*lines, ""]
 
 
@@ -48,11 +50,22 @@ def first_figures(task: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list(found.items())
 
 
+def figures_of(system: Mapping[str, Any], key: str, figure: str) -> Mapping[str, Any] | None:
+    """One figure of a system, where it has it."""
+    found: Mapping[str, Any] | None = system["figures"].get(key, {}).get(figure)
+    return found
+
+
+def is_share(name: str) -> bool:
+    """Whether a figure is a share (or a correlation), which is told in percent."""
+    return name not in _NOT_SHARES and not name.startswith("error_")
+
+
 def number(figure: Mapping[str, Any] | None, name: str) -> str:
     """A figure with its interval, in percent where it is a share."""
     if figure is None or figure["value"] is None:
         return "–"
-    scale, digits = (1, 2) if name in _NOT_SHARES or name.startswith(("error_",)) else (100, 1)
+    scale, digits = (100, 1) if is_share(name) else (1, 2)
     value = f"{scale * figure['value']:.{digits}f}"
     if figure.get("low") is None:
         return value
@@ -77,7 +90,26 @@ def _compared(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     return table
 
 
-def _notes(task: Mapping[str, Any]) -> Iterable[str]:
+def _judged(judge: str, found: Mapping[str, Any]) -> list[list[str]]:
+    scale = 100 if judge == "atomic" else 1
+    names = list(dict.fromkeys(name for one in found["systems"].values() for name in one["figures"]))
+    table = [[f"judge {judge}", *names, "failed", "agreement"]]
+    for system, one in found["systems"].items():
+        cells = [_scaled(one["figures"][name], scale) for name in names]
+        agreement = "–" if one["agreement"] is None else f"{100 * one['agreement']:.1f}"
+        table.append([system, *cells, str(one["failed"]), agreement])
+    return table
+
+
+def _scaled(figure: Mapping[str, Any], scale: int) -> str:
+    if figure["value"] is None:
+        return "–"
+    value, low, high = (scale * (figure[name] or 0.0) for name in ("value", "low", "high"))
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def task_notes(task: Mapping[str, Any]) -> Iterable[str]:
+    """What a reader of a task's figures must know."""
     if task["rejected"]:
         yield f"{task['rejected']} rows could not be read and are not scored."
     if task["fitted"]:
@@ -90,7 +122,8 @@ def _notes(task: Mapping[str, Any]) -> Iterable[str]:
         yield from (f"{system}: {note}." for note in found["notes"])
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; the first row is its head."""
     shown = [[cell.replace("|", "\\|") for cell in row] for row in rows]
     lines = ["| " + " | ".join(row) + " |" for row in shown]
     return [lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]

@@ -234,16 +234,81 @@ def score(
     limit: o.Limit = None,
     sample: o.SampleSize = None,
     seed: o.Seed = 0,
+    judge: Annotated[str | None, o.option("--judge", help="Ask a judge first: emer_legacy or atomic.")] = None,
+    engine: o.Engine = "transformers",
+    model: o.Model = None,
+    adapter: o.Adapter = None,
+    base_url: o.BaseUrl = None,
+    api_key_env: o.ApiKeyEnv = None,
+    engine_args: o.EngineArgs = None,
+    concurrency: o.Concurrency = None,
+    temperature: o.Temperature = 0.0,
+    repeats: Annotated[
+        int, o.option("--repeats", help="Judgments a row (with --temperature above 0): self-agreement.", min=1)
+    ] = 1,
+    swap: Annotated[bool, o.option("--swap", help="Judge in both orders of the two texts.")] = False,
     quiet: o.Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Score a run again, offline; or score what another system wrote."""
-    if predictions is None:
-        _tell(Path(what), as_json, quiet)
-        return
+    """Score a run again, offline; or score what another system wrote. The engine options are the judge's."""
+    from emowhy.progress import Watch
+
+    folder = Path(what) if predictions is None else out
+    with Watch(quiet) as watch:
+        if predictions is not None:
+            folder = _score_file(
+                what, predictions, out, data, wheel, arms, specialists, observations, limit, sample, seed, watch
+            )
+        if judge is not None and folder is not None:
+            more = o.engine_options(engine, base_url, api_key_env, concurrency, engine_args)
+            _ask_judge(judge, folder, engine, model, adapter, more, repeats, temperature, seed, swap, watch)
+    assert folder is not None
+    _tell(folder, as_json, quiet)
+
+
+def _ask_judge(
+    name: str,
+    folder: Path,
+    engine: str,
+    model: str | None,
+    adapter: str | None,
+    options: dict[str, Any],
+    repeats: int,
+    temperature: float,
+    seed: int,
+    swap: bool,
+    watch: Any,
+) -> None:
+    from emowhy.bench.judge import find_judge
+    from emowhy.bench.judge_cache import JudgeCache
+    from emowhy.bench.judging import judge_run
+    from emowhy.engines import load_engine
+
+    kind = find_judge(name)
+    loaded = load_engine(engine, model=model, adapter=adapter, **options)
+    try:
+        loaded.probe()
+        judge_run(folder, lambda path: kind(loaded, JudgeCache(path), repeats, temperature, seed, swap), watch.note)
+    finally:
+        loaded.close()
+
+
+def _score_file(
+    what: str,
+    predictions: Path,
+    out: Path | None,
+    data: Path | None,
+    wheel: Path | None,
+    arms: str,
+    specialists: list[str] | None,
+    observations: Path | None,
+    limit: int | None,
+    sample: int | None,
+    seed: int,
+    watch: Any,
+) -> Path:
     from emowhy.bench.run import ARMS, Ask, score_predictions
     from emowhy.bench.task import find_task
-    from emowhy.progress import Watch
 
     task, path = find_task(what)
     if out is None:
@@ -262,9 +327,8 @@ def score(
         observations=observations,
         wheel=wheel,
     )
-    with Watch(quiet) as watch:
-        score_predictions(ask, task, path, predictions, watch.note)
-    _tell(out, as_json, quiet)
+    score_predictions(ask, task, path, predictions, watch.note)
+    return out
 
 
 @app.command("compare")

@@ -60,10 +60,3 @@ def _calibration_figures(added: Array) -> dict[str, Array]:
         "top_brier_skill": 1 - ratio(error, scored * rate * (1 - rate)),
         "scored": ratio(scored, rows),
     }
-
-
-def reliability(case: Case) -> list[tuple[float, float, int]]:
-    """Mean confidence, share right and rows of each bin that has any."""
-    added = Calibration().measure(case).sums.sum(0)
-    parts = (added[i * BINS : (i + 1) * BINS] for i in range(3))
-    return [(float(c / n), float(r / n), int(n)) for c, r, n in zip(*parts, strict=True) if n]
