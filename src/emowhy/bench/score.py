@@ -12,10 +12,11 @@ import numpy as np
 from emowhy.bench.answers import Answers
 from emowhy.bench.controls import Fitted, own
 from emowhy.bench.measure import Array, Figure, Measure, Resampling
+from emowhy.bench.metrics.labels import group
 from emowhy.bench.scorers import Case, Scorer, find_scorer
 from emowhy.bench.stats import mcnemar, paired_difference
 from emowhy.bench.task import Task, group_of
-from emowhy.types import Sample
+from emowhy.types import Explanation, Sample
 
 Kind = Literal["asked", "variant", "control"]
 _RATES = ("ok", "missing", "unparsed", "truncated", "refused", "error")
@@ -70,6 +71,7 @@ def score(what: Scorable) -> Scored:
         **_about(what),
         "headline": ".".join(headline) if headline else None,
         "skipped": {name: why for name, why in why_not.items() if why is not None},
+        "candidates": candidates(what),
         "systems": systems,
         "comparisons": _comparisons(what.systems, measures, used, resampling, headline) if headline else [],
     }
@@ -146,6 +148,32 @@ def _headline(measures: Mapping[str, Mapping[str, Measure]]) -> tuple[str, str] 
     for key, measure in next(iter(measures.values()), {}).items():
         return key, next(iter(measure.total()))
     return None
+
+
+def candidates(what: Scorable) -> dict[str, float] | None:
+    """The share of rows with a gold label among the specialists' first 1, 3 and 5: the ceiling of what hints can give.
+
+    From the first system that has their clues; None where none has, or no row has gold labels.
+    """
+    for system in what.systems:
+        ranked = [_ranked(answer) for answer in system.answers.rows]
+        if not any(ranked):
+            continue
+        golds = [sample.gold.emotions if sample.gold else None for sample in what.samples]
+        known = [(group(gold, "canonical"), names) for gold, names in zip(golds, ranked, strict=True) if gold]
+        if not known:
+            return None
+        return {
+            f"recall_{k}": float(np.mean([bool(gold & group(names[:k], "canonical")) for gold, names in known]))
+            for k in (1, 3, 5)
+        }
+    return None
+
+
+def _ranked(answer: Explanation | None) -> list[str]:
+    """The labels that the specialists told with an answer, likeliest first."""
+    clues = [clue for clue in (answer.clues if answer else ()) if clue.kind == "emotion" and clue.label]
+    return [clue.label or "" for clue in sorted(clues, key=lambda clue: -(clue.score or 0.0))]
 
 
 # Systems against each other ---------------------------------------------------------------------------------------

@@ -22,12 +22,12 @@ def markdown(results: Mapping[str, Any]) -> str:
 def _task(name: str, task: Mapping[str, Any]) -> list[str]:
     systems = task["systems"]
     heads = first_figures(task)
-    rows = [["system", "", *(figure for _, figure in heads), "answered", "lenient"]]
+    rows = [["system", "", *(figure for _, figure in heads), "answered", "lenient", "tokens"]]
     for system, found in systems.items():
         cells = [number(figures_of(found, key, figure), figure) for key, figure in heads]
         rates = found["rates"]
         answered = f"{100 * rates['ok'] / task['n']:.1f}" if task["n"] else "–"
-        rows.append([system, _KINDS[found["kind"]], *cells, answered, str(rates["lenient"])])
+        rows.append([system, _KINDS[found["kind"]], *cells, answered, str(rates["lenient"]), _tokens(found, task)])
     lines = [f"## {task['title']} (`{name}`)", ""]
     groups = f" in {task['groups']} groups" if task["groups"] != task["n"] else ""
     lines += [f"Split {task['split']}, {task['n']} rows{groups}; input: {task['condition']}; version {task['version']} "
@@ -39,6 +39,13 @@ def _task(name: str, task: Mapping[str, Any]) -> list[str]:
         lines += [*table_lines(_judged(judge, found)), ""]
     lines += [f"* {note}" for note in task_notes(task)]
     return [*lines, ""]
+
+
+def _tokens(system: Mapping[str, Any], task: Mapping[str, Any]) -> str:
+    """Tokens written for a row, the price of reasoning; a control writes none."""
+    if system["kind"] == "control" or not task["n"]:
+        return "–"
+    return f"{system['tokens']['completion'] / task['n']:.0f}"
 
 
 def first_figures(task: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -114,6 +121,9 @@ def task_notes(task: Mapping[str, Any]) -> Iterable[str]:
         yield f"{task['rejected']} rows could not be read and are not scored."
     if task["fitted"]:
         yield f"Controls fitted on: {task['fitted']['on']}."
+    if task["candidates"]:
+        shares = ", ".join(f"{100 * task['candidates'][f'recall_{k}']:.1f}" for k in (1, 3, 5))
+        yield f"A gold label is among the specialists' first 1, 3, 5 in {shares} % of the rows: the ceiling of hints."
     if task["near_duplicates"]:
         yield f"{task['near_duplicates']} rows are near-duplicates of training texts; results.json has figures without."
     yield from (f"{name} was not scored: {why}." for name, why in task["skipped"].items())
