@@ -108,7 +108,7 @@ def rows_of(run_folder: Path) -> list[dict[str, Any]]:
 def test_blocks_are_of_known_kinds() -> None:
     assert {block.language for block in BLOCKS if not block.name} == {"sh", "bash", "console", "python", "text"}
     assert README.count("\n```") == 2 * len(BLOCKS), "a fence is not closed"
-    assert len({block.name for block in BLOCKS if block.name}) == 4
+    assert len({block.name for block in BLOCKS if block.name}) == 7
 
 
 def test_its_commands_run_and_explain_its_row(folder: Path) -> None:
