@@ -57,6 +57,8 @@ class DataSet:
     """The public address where the user gets the files."""
     splits: ClassVar[Mapping[str, tuple[str, ...]]]
     """Split -> the file names it may have; the first that exists is read."""
+    folder: ClassVar[str | None] = None
+    """The folder that its files share with others of one release, where that is not its own name."""
     language: ClassVar[str] = "en"
     columns: ClassVar[tuple[str, ...]] = ()
     """What every record must have, seen at the first one; empty: nothing is looked for."""
@@ -152,26 +154,27 @@ class DataSet:
 
 
 def find_folder(dataset: DataSet, data: Path | None) -> Path:
-    """The folder with the data set's files: `data/<name>` or `data` itself.
+    """The folder with the data set's files: `data/<name>`, the one it shares with its relatives, or `data` itself.
 
     `data` is what the user named; with None, it is the environment variable EMOWHY_DATA.
 
     Raises:
-        MissingError: neither folder has a file of any split, or no folder was named.
+        MissingError: none of them has a file of any split, or no folder was named.
     """
     cure = f"get the files from {dataset.source} (licence: {dataset.licence})"
+    own = dataset.folder or dataset.name
     if data is None and (named := os.environ.get(DATA_VARIABLE)):
         data = Path(named).expanduser()
     if data is None:
-        cure += f", put them into FOLDER/{dataset.name}, then --data FOLDER or {DATA_VARIABLE}=FOLDER"
+        cure += f", put them into FOLDER/{own}, then --data FOLDER or {DATA_VARIABLE}=FOLDER"
         raise MissingError(f"where is {dataset.name}? No data folder was named", cure)
     # the data set's own folder first: files of another set beside it may have the same names
-    for folder in (data / dataset.name, data):
+    for folder in dict.fromkeys((data / own, data / dataset.name, data)):
         if any((folder / name).is_file() for names in dataset.splits.values() for name in names):
             return folder
     files = ", ".join(dict.fromkeys(name for names in dataset.splits.values() for name in names))
-    message = f"no file of {dataset.name} ({files}) in {(data / dataset.name).absolute()} or {data.absolute()}"
-    raise MissingError(message, f"{cure} and put them into {(data / dataset.name).absolute()}")
+    message = f"no file of {dataset.name} ({files}) in {(data / own).absolute()} or {data.absolute()}"
+    raise MissingError(message, f"{cure} and put them into {(data / own).absolute()}")
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -61,6 +61,7 @@ class EmerChinese(Emer):
     """The Chinese file of the first version, for the same clips."""
 
     name = "emer_zh"
+    folder = "emer"
     title = "EMER (version 1, Chinese)"
     language = "zh"
     splits: ClassVar = {"all": ("gt-chi.csv",)}
@@ -76,6 +77,7 @@ class EmerV2(DataSet):
     """
 
     name = "emer_v2"
+    folder = "emer"
     title = "EMER (version 2) with the labels of OV-MER"
     licence = f"{_LICENCE} (labels: MER2024)"
     commercial = False

@@ -24,6 +24,7 @@ class _EmoBench(DataSet):
     numbers (`extra["item"]`): leave those out of what is scored with a choice made on them.
     """
 
+    folder = "emobench"
     licence = "MIT"
     commercial = True
     source = "https://github.com/Sahandfer/EmoBench/tree/master/data"

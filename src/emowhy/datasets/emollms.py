@@ -70,6 +70,7 @@ class _EmoLLMs(DataSet):
     been added to a text.
     """
 
+    folder = "emollms"
     labels = (*EMOTIONS, "neutral")
     licence = (
         "code MIT; texts and labels under the terms of the sets they are from (SemEval-2018 and others): research use"

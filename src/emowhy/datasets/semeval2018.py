@@ -39,6 +39,7 @@ class _Affect(DataSet):
     Without a test set's gold its rows are rejected too ("NONE" is no number).
     """
 
+    folder = "semeval2018"
     licence = "research use (terms of use of the National Research Council Canada)"
     commercial = False
     source = "https://competitions.codalab.org/competitions/17751"

@@ -44,6 +44,7 @@ class SoftwareEmotions(DataSet):
     """CSV with `id`, `modified_comment` and a 0/1 column for each of six emotions; none at all is an answer: ()."""
 
     name = "software_emotions"
+    folder = "software_causes"
     title = "Emotions in software developers' comments"
     labels = _LABELS
     licence = "not stated by its authors; GitHub comments, research use"
