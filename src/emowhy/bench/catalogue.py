@@ -35,7 +35,7 @@ def describe(name: str, data: Path | None) -> dict[str, Any]:
         found["rows"] = len(read_split(task, path, data, task.split).samples)
         found["files"] = "there"
     except EmowhyError as error:
-        found["files"] = f"missing: {_expected(task)} ({source})" if source else error.message
+        found["files"] = f"Expects {_expected(task)}, from {source}" if source else error.message
     return found
 
 
