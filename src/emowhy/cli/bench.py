@@ -27,7 +27,7 @@ Json = Annotated[bool, o.option("--json", help="The outcome as JSON on stdout.")
 def ls(data: Data = None, as_json: Json = False) -> None:
     """The tasks: what they score, on which data, and whether their files are there."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
     from emowhy.bench.catalogue import describe
     from emowhy.bench.task import list_tasks
@@ -36,19 +36,14 @@ def ls(data: Data = None, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
         return
-    table = Table("task", "split", "rows", "language", "input", "metrics", "licence", "files", box=None, pad_edge=False)
+    console = Console(highlight=False, soft_wrap=True)
+    widest = max(len(one["task"]) for one in found)
     for one in found:
-        table.add_row(
-            one["task"],
-            one["split"],
-            "?" if one["rows"] is None else f"{one['rows']:,}",
-            one["language"],
-            one["condition"],
-            ", ".join(one["metrics"]),
-            one["licence"],
-            one["files"],
-        )
-    Console(highlight=False, soft_wrap=True).print(table)
+        rows = "no files" if one["rows"] is None else f"{one['rows']:,} rows"
+        head = f"{one['split']}, {rows}, {one['language']}, {one['condition']}: {', '.join(one['metrics'])}"
+        console.print(Text(one["task"].ljust(widest), "bold").append(f"  {head}", "not bold"))
+        about = f"{one['title']}. {one['licence']}." + ("" if one["files"] == "there" else f" {one['files']}")
+        console.print(Text(" " * (widest + 2) + about, "dim"))
 
 
 @app.command("validate")
@@ -351,4 +346,36 @@ def compare(
     from emowhy.bench.compare import compare_runs, told
 
     found = compare_runs(a, b, system_a, system_b, out)
+    print(json.dumps(found, ensure_ascii=False) if as_json else told(found), end="")
+
+
+@app.command("probe")
+@o.guarded
+def probe(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A benchmark's folder.")],
+    task: Annotated[str | None, o.option("--task", help="Which of its tasks; the first if not named.")] = None,
+    system: Annotated[str | None, o.option("--system", help="Which system; the first if not named.")] = None,
+    draws: Annotated[int, o.option("--draws", help="Control edits of each row.", min=1)] = 3,
+    frozen: Annotated[
+        bool, o.option("--frozen-hints", help="Give the hints of the row as it was, not those of the edited text.")
+    ] = False,
+    mask: Annotated[bool, o.option("--mask", help="Mask words instead of deleting them.")] = False,
+    prompts: o.Prompts = None,
+    base_url: o.BaseUrl = None,
+    api_key_env: o.ApiKeyEnv = None,
+    engine_args: o.EngineArgs = None,
+    concurrency: o.Concurrency = None,
+    seed: o.Seed = 0,
+    limit: o.Limit = None,
+    quiet: o.Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a finished run's system again: without the words it quoted, with these alone, and with wrong hints."""
+    from emowhy.bench.probes import ProbeAsk, asked_engine, probe_run, told
+    from emowhy.progress import Watch
+
+    options = o.engine_options(asked_engine(folder), base_url, api_key_env, concurrency, engine_args)
+    ask = ProbeAsk(folder, task, system, seed, limit, draws, mask, frozen, prompts, options)
+    with Watch(quiet) as watch:
+        found = probe_run(ask, watch)
     print(json.dumps(found, ensure_ascii=False) if as_json else told(found), end="")

@@ -16,6 +16,7 @@ SCORERS = {
     "choice": "emowhy.bench.scorers.answers:Choice",
     "closed": "emowhy.bench.scorers.labels:Closed",
     "clues": "emowhy.bench.scorers.texts:Clues",
+    "consistency": "emowhy.bench.scorers.consistency:Consistency",
     "descriptions": "emowhy.bench.scorers.texts:Descriptions",
     "graded": "emowhy.bench.scorers.labels:Graded",
     "groups": "emowhy.bench.scorers.sets:Groups",

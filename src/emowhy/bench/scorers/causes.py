@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,20 +33,21 @@ def _caused(case: Case) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 
 def _spans(causes: Sequence[Cause]) -> list[Span]:
-    """Quotes by their place; one that is not verbatim has none and overlaps nothing, but counts as one made."""
+    """Quotes by their place; one that is not verbatim has none: it counts as one made, and overlaps its own words."""
     found = []
-    for number, cause in enumerate(causes):
+    for cause in causes:
         if cause.start is not None and cause.end is not None:
             found.append(Span((cause.turn, cause.observation), cause.start, cause.end))
         else:
-            found.append(Span(("nowhere", number), 0, max(1, len(cause.quote))))
+            words = " ".join(cause.quote.casefold().split())
+            found.append(Span(("nowhere", words), 0, max(1, len(words))))
     return found
 
 
 class Quotes(Scorer):
     """Quotes against gold quotes as character spans; how many are verbatim, and how many rows have one.
 
-    Gold quotes without a place (they are not verbatim in the text) can be matched by none.
+    A gold quote without a place (it is not verbatim in the text) is matched by the same words without one only.
     """
 
     title = "quotes"
@@ -113,7 +116,7 @@ class CauseSpans(Scorer):
     """
 
     title = "cause spans (RECCON)"
-    perfect = ("f1",)
+    perfect = ("f1_neg",)  # of several gold spans in one turn, one prediction matches one
 
     def applies(self, case: Case) -> str | None:
         return None if _caused(case).any() else _NO_CAUSES
@@ -148,7 +151,10 @@ class CauseSpans(Scorer):
 
 
 class CausalTurns(Scorer):
-    """RECCON's entailment as published: is this turn, up to the target, a cause? F1 of both answers, and their mean."""
+    """RECCON's entailment as published: is this turn, up to the target, a cause? F1 of both answers, and their mean.
+
+    A turn of a missing row has the wrong answer, whatever the right one is.
+    """
 
     title = "causal turns (RECCON)"
     perfect = ("turn_macro",)
@@ -157,20 +163,17 @@ class CausalTurns(Scorer):
         return None if _caused(case).any() else _NO_CAUSES
 
     def measure(self, case: Case) -> Measure:
-        table = np.zeros((len(case.samples), 5))  # right yes, right no, wrong; missing yes and no
+        table = np.zeros((len(case.samples), 3))  # right yes, right no, wrong
         for row, known in enumerate(_caused(case)):
             for cause, quote in _pairs_of(case, row)[0] if known else ():
-                if quote is None:
-                    table[row, 3 if cause else 4] += 1
-                elif cause == bool(quote):
-                    table[row, 0 if cause else 1] += 1
-                else:
+                if quote is None or cause != bool(quote):
                     table[row, 2] += 1
+                else:
+                    table[row, 0 if cause else 1] += 1
 
         def figures(added: Array) -> dict[str, Array]:
-            yes, no, wrong, missing_yes, missing_no = np.moveaxis(added, -1, 0)
-            f_yes = ratio(2 * yes, 2 * yes + wrong + missing_yes)
-            f_no = ratio(2 * no, 2 * no + wrong + missing_no)
+            yes, no, wrong = np.moveaxis(added, -1, 0)
+            f_yes, f_no = ratio(2 * yes, 2 * yes + wrong), ratio(2 * no, 2 * no + wrong)
             return {"turn_macro": (f_yes + f_no) / 2, "turn_f1_pos": f_yes, "turn_f1_neg": f_no}
 
         return Measure(table, figures)
@@ -184,6 +187,11 @@ class Pairs(Scorer):
 
     def applies(self, case: Case) -> str | None:
         return None if _caused(case).any() else _NO_CAUSES
+
+    def gold_answer(self, sample: Sample) -> Explanation | None:
+        """The gold without punctuation at its ends, which is taken from gold spans but not from predicted ones."""
+        answer = super().gold_answer(sample)
+        return answer and replace(answer, causes=tuple(_placed(sample, answer.causes)))
 
     def measure(self, case: Case) -> Measure:
         rows = []
@@ -206,6 +214,18 @@ class Pairs(Scorer):
             return {**named, **{f"pairs_{name}_micro": scores.micro[..., 2] for name, scores in found.items()}}
 
         return Measure(np.array(rows, dtype=float).reshape(len(rows), -1), figures)
+
+
+def _placed(sample: Sample, causes: Sequence[Cause]) -> Iterator[Cause]:
+    """The causes that have a place, each as the run of tokens that counts."""
+    turns = sample.turns()
+    for cause in causes:
+        if cause.turn in turns and cause.start is not None and cause.end is not None:
+            text = turns[cause.turn].text
+            first, last = strip_punctuation(text, *token_span(text, cause.start, cause.end))
+            tokens = [match.span() for match in re.finditer(r"\S+", text)][first:last] or [(cause.start, cause.end)]
+            start, end = tokens[0][0], tokens[-1][1]
+            yield replace(cause, quote=text[start:end], start=start, end=end)
 
 
 def _as_pairs(sample: Sample, label: str, causes: Sequence[Cause], gold: bool) -> list[Pair]:

@@ -16,7 +16,8 @@ class Calibration(Scorer):
     """Calibration error of the first label's score in bins of equal mass (Guo et al. 2017, 1706.04599), and Brier skill
     against always saying how often the first label is right. Over rows with a score; their share is `scored`.
 
-    The bins are those of all rows; a resample keeps them.
+    The bins are those of all rows; a resample keeps them. Equal scores are in one bin, so that the order of rows does
+    not matter.
     """
 
     title = "calibration"
@@ -39,11 +40,12 @@ def _calibration_sums(sure: Array, right: Array, counted: np.ndarray[tuple[int],
     """Per bin: confidence, right, rows; then squared error, right, scored rows, rows: (rows, 3·BINS + 4)."""
     known = np.isfinite(sure)
     sums = np.zeros((len(sure), 3 * BINS + 4))
-    order = np.flatnonzero(known)[np.argsort(sure[known], kind="stable")]
-    for number, rows in enumerate(np.array_split(order, BINS)):
-        sums[rows, number] = sure[rows]
-        sums[rows, BINS + number] = right[rows]
-        sums[rows, 2 * BINS + number] = 1
+    rows = np.flatnonzero(known)
+    ranks = np.searchsorted(np.sort(sure[rows]), sure[rows])  # of equal scores the first's
+    bins = ranks * BINS // max(len(rows), 1)
+    sums[rows, bins] = sure[rows]
+    sums[rows, BINS + bins] = right[rows]
+    sums[rows, 2 * BINS + bins] = 1
     sums[:, 3 * BINS] = np.where(known, (np.nan_to_num(sure) - right) ** 2, 0)
     sums[:, 3 * BINS + 1] = right * known
     sums[:, 3 * BINS + 2] = known

@@ -11,6 +11,7 @@ from emowhy.bench.metrics.closed import LabelCounts, f1_averages, soft_scores
 from emowhy.bench.metrics.constant import chance_corrected
 from emowhy.bench.metrics.labels import graded, group, jaccard, length_ratio
 from emowhy.bench.scorers.base import Case, Scorer
+from emowhy.taxonomy import normalise
 from emowhy.types import Explanation, Gold, Sample
 
 _NO_LABELS = "no row has gold labels"
@@ -167,8 +168,10 @@ def _votes(gold: Gold, case: Case) -> Array:
     return np.array([float(cast.get(label, 0)) if isinstance(cast, dict) else 0.0 for label in case.labels])
 
 
-def _distribution(answer: Explanation, labels: Sequence[str]) -> Array:
-    known = {e.label: 1.0 if e.score is None else e.score for e in answer.emotions}
+def _distribution(answer: Explanation, labels: tuple[str, ...]) -> Array:
+    known: dict[str, float] = {}
+    for emotion in answer.emotions:  # of a label that stands twice, the first
+        known.setdefault(normalise(emotion.label, labels), 1.0 if emotion.score is None else emotion.score)
     said = np.array([known.get(label, 0.0) for label in labels])
     left, others = 1 - said.sum(), np.array([label not in known for label in labels])
     if left > 0 and others.any():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -86,7 +88,7 @@ class EmotionWheel(Scorer):
         return None if labelled(case).any() else "no row has gold labels"
 
     def measure(self, case: Case) -> Measure:
-        wheel = Wheel.load(case.wheel or "")
+        wheel = _load(case.wheel or Path())
         gold = [list(g.emotions or ()) for g in case.golds()]
         said = [[e.label for e in answer.emotions] if answer else [] for answer in case.answers]
         blocks: list[Array] = []
@@ -98,6 +100,9 @@ class EmotionWheel(Scorer):
         blocks += [hits * single, counted * single]
         blocks += [part.reshape(len(gold), -1) for rows in (gold, said) for part in wheel.coverage(rows)]
         return Measure(np.concatenate(blocks, axis=1), _wheel_figures)
+
+
+_load = lru_cache(maxsize=1)(Wheel.load)  # one folder a run, read once for all systems
 
 
 def _wheel_figures(added: Array) -> dict[str, Array]:
