@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emowhy.bench.folder import TaskFolder
+from emowhy.bench.folder import TaskFolder, read_json
 from emowhy.bench.tables import figures_of, first_figures, is_share, task_notes
 from emowhy.report import About, Block, Cell, Facts, Interval, Notes, Table, write_page
 from emowhy.report.agreement import Agreement
@@ -22,7 +22,7 @@ def write_report(folder: Path, results: Mapping[str, Any]) -> Path:
     """Write `report.html` of a run that has been scored."""
     sections: list[Block] = []
     for name, task in results["tasks"].items():
-        sections += task_blocks(name, task)
+        sections += [*task_blocks(name, task), *_probes(folder / name)]
     if len(results["tasks"]) <= _CONFUSED:
         agreement = Agreement()
         for row in _rows(folder, results["tasks"]):
@@ -109,6 +109,22 @@ def _judged(name: str, judge: str, found: Mapping[str, Any]) -> Table:
         f"Judge: {model}, prompts {found['judge']['prompts']}. Failed judgments are left out, missing answers score 0."
     )
     return Table(f"Judge {judge} ({name})", ["System", *names, "Failed", "Agreement"], rows, note)
+
+
+def _probes(place: Path) -> list[Block]:
+    """What `emowhy bench probe` has found of a task's systems."""
+    if not (place / "probes.json").is_file():
+        return []
+    blocks: list[Block] = []
+    for system, ways in read_json(place / "probes.json").items():
+        for way, found in ways.items():
+            rows: list[list[Cell]] = [
+                [f"{name}: {figure}", interval(value, figure), value["n"]]
+                for name, probe in found["probes"].items()
+                for figure, value in probe["figures"].items()
+            ]
+            blocks.append(Table(f"Probes of {system} ({place.name})", ["Probe", "Figure", "Rows"], rows, way))
+    return blocks
 
 
 def interval(figure: Mapping[str, Any] | None, name: str) -> Cell:
