@@ -146,8 +146,9 @@ def _prepare(ask: Ask, task: Task, path: Path, say: Say) -> Prepared:
     notes: list[str] = []
     rows = read_split(task, path, ask.data, task.split, ask.observations, notes.append)
     if rows.rejected:
-        notes.append(f"{len(rows.rejected)} rows cannot be read; the first, line {rows.rejected[0].line}: "
-                     f"{rows.rejected[0].reason}")  # fmt: skip
+        first = rows.rejected[0]
+        where = f"line {first.line}" if first.line else f"id {first.id}"
+        notes.append(f"{len(rows.rejected)} rows cannot be read; the first, {where}: {first.reason}")
     samples = rows.samples[: ask.limit] if ask.limit is not None else rows.samples
     samples = draw(samples, ask.sample, ask.seed)
     reference = _reference(ask, task, path, notes)
@@ -226,6 +227,11 @@ def _controls(
     if "constant" in ask.arms and any(c.get("emotions") or c.get("quote") or "choice" in c for c in constants):
         answers["constant"] = join(samples, {s.id: say_constant(s, own(constants, s.id)) for s in samples})
     rules: tuple[Rule, ...] = ()
+    # a specialist is surer of rows that it learned from: no rule for new rows can be fitted on those
+    seen = leaks.splits_of([one.identity() for one in specialists], "trained_on")
+    if reference is not None and f"{task.dataset}:{task.reference}" in seen:
+        parts, reference = fit_parts(samples, None), None
+        on += "; the specialists' rules, since they learned from those: the other half of the scored rows"
     if "specialists" in ask.arms and specialists and "choice" not in task.metrics:
         clues = dict(zip((s.id for s in samples), notice(specialists, samples), strict=True))
         rules = tuple(
