@@ -12,17 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emowhy.bench.judge import JUDGES, NO_ANSWER, Atomic, EmerLegacy, Judge, Verdict, _rates, find_judge, sentences
-from emowhy.bench.judge_cache import (
-    SCORE_SCHEMA,
-    WORDS_SCHEMA,
-    JudgeCache,
-    cache_key,
-    marks_schema,
-    read_marks,
-    read_score,
-    read_words,
-    render,
-)
+from emowhy.bench.judge_cache import JudgeCache, cache_key, render
+from emowhy.bench.judge_reply import SCORE_SCHEMA, WORDS_SCHEMA, marks_schema, read_marks, read_score, read_words
 from emowhy.engines import Engine
 from emowhy.engines.scripted import ScriptedEngine
 from emowhy.errors import EngineError, UsageError

@@ -17,19 +17,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any, ClassVar, Literal
 
-from emowhy.bench.judge_cache import (
-    SCORE_SCHEMA,
-    WORDS_SCHEMA,
-    JudgeCache,
-    Question,
-    Reading,
-    ask,
-    marks_schema,
-    prompt_hash,
-    read_marks,
-    read_score,
-    read_words,
-)
+from emowhy.bench.judge_cache import JudgeCache, Question, Reading, ask, prompt_hash
+from emowhy.bench.judge_reply import SCORE_SCHEMA, WORDS_SCHEMA, marks_schema, read_marks, read_score, read_words
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
 from emowhy.shown import show
