@@ -33,10 +33,14 @@ class Watch:
             self._bar.stop()
 
     def begin(self, total: int | None) -> None:
+        """Start counting: a benchmark begins anew with each system."""
+        self.rows = self.failures = self.tokens = self.held = self.rejections = 0
         self.total = total
         self._started = self._last = time.monotonic()
         if self.quiet or not self.console.is_terminal:
             return
+        if self._bar is not None:
+            self._bar.stop()
         self._bar = Progress(
             SpinnerColumn(),
             BarColumn(),
