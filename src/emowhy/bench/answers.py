@@ -62,7 +62,7 @@ def read_predictions(path: Path, samples: Sequence[Sample], taxonomy: Taxonomy, 
     by_id = {sample.id: sample for sample in samples}
     found: dict[str, Explanation] = {}
     bad: list[str] = []
-    twice: list[str] = []
+    twice: dict[str, None] = {}
     for record in records(locate(path)):
         try:
             if record.row is None:
@@ -71,7 +71,7 @@ def read_predictions(path: Path, samples: Sequence[Sample], taxonomy: Taxonomy, 
             if not isinstance(id, str | int) or isinstance(id, bool):
                 raise ValueError("no id")
             if str(id) in found:
-                twice.append(str(id))
+                twice[str(id)] = None
                 continue
             found[str(id)] = _predicted(record.row, str(id), by_id.get(str(id)), taxonomy, fields)
         except ValueError as error:
@@ -81,7 +81,7 @@ def read_predictions(path: Path, samples: Sequence[Sample], taxonomy: Taxonomy, 
         raise InputError(f"no prediction can be read in {path}{why}", 'a line is {"id": …, "emotions": […], …}')
     notes = [f"{len(bad)} lines of {path.name} cannot be read: {'; '.join(bad[:_NAMED])}"] if bad else []
     if twice:
-        notes.append(f"{len(twice)} ids stand twice in {path.name}, the first counts: {_names(twice)}")
+        notes.append(f"{len(twice)} ids stand twice in {path.name}, the first counts: {_names(list(twice))}")
     return join(samples, found, notes)
 
 
@@ -141,6 +141,8 @@ def _emotion(item: Any) -> Emotion:
         raise ValueError(f"emotions: expected words, got {kind_of(item)}")
     if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
         raise ValueError(f"a score: expected a number, got {kind_of(score)}")
+    if score is not None and not 0 <= score <= 1:  # which NaN is not either
+        raise ValueError(f"a score: expected 0 to 1, got {score:g}")
     return Emotion(label, None if score is None else float(score))
 
 

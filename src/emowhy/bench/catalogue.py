@@ -8,7 +8,7 @@ from typing import Any
 from emowhy.bench.metrics.labels import group
 from emowhy.bench.scorers import Case, find_scorer
 from emowhy.bench.task import Task, find_task, read_split
-from emowhy.errors import EmowhyError
+from emowhy.errors import EmowhyError, MissingError
 from emowhy.taxonomy import find_taxonomy
 
 _NAMED = 3
@@ -34,8 +34,10 @@ def describe(name: str, data: Path | None) -> dict[str, Any]:
     try:
         found["rows"] = len(read_split(task, path, data, task.split).samples)
         found["files"] = "there"
-    except EmowhyError as error:
+    except MissingError as error:
         found["files"] = f"Expects {_expected(task)}, from {source}" if source else error.message
+    except EmowhyError as error:
+        found["files"] = error.message
     return found
 
 
@@ -51,7 +53,8 @@ def check(task: Task, path: Path, data: Path | None) -> dict[str, Any]:
     """
     rows = read_split(task, path, data, task.split)
     lines = [f"{len(rows.samples):,} rows of {task.split}, {len(rows.rejected):,} rejected"]
-    lines += [f"rejected: line {row.line}: {row.reason}" for row in rows.rejected[:_NAMED]]
+    places = [f"line {row.line}" if row.line else f"id {row.id}" for row in rows.rejected[:_NAMED]]
+    lines += [f"rejected: {place}: {row.reason}" for place, row in zip(places, rows.rejected, strict=False)]
     if task.reference:
         try:
             lines.append(f"{len(read_split(task, path, data, task.reference).samples):,} rows of {task.reference}")

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from emowhy.bench.answers import dump_line
+from emowhy.bench.answers import dump_line, plain
 from emowhy.bench.folder import ASKED, RESULTS, load, read_json, write_json
 from emowhy.bench.judging import judged
 from emowhy.bench.page import write_report
@@ -26,13 +26,15 @@ def score_run(folder: Path) -> dict[str, Any]:
         if verdicts := judged(folder, what):
             tasks[name]["judges"] = verdicts
         (folder / name / "scores.jsonl").write_bytes(b"".join(map(dump_line, scored.rows)))
-    results = {
-        "version": version("emowhy"),
-        "taxonomy": TABLE_VERSION,
-        "seed": asked["seed"],
-        "asked": {key: value for key, value in asked.items() if key != "tasks"},
-        "tasks": merged(tasks),
-    }
+    results: dict[str, Any] = plain(  # what is not defined is null for everyone who reads it, not NaN
+        {
+            "version": version("emowhy"),
+            "taxonomy": TABLE_VERSION,
+            "seed": asked["seed"],
+            "asked": {key: value for key, value in asked.items() if key != "tasks"},
+            "tasks": merged(tasks),
+        }
+    )
     write_json(folder / RESULTS, results)
     (folder / "results.md").write_text(markdown(results), encoding="utf-8")
     write_report(folder, results)

@@ -84,6 +84,9 @@ class Ask:
         for arm in self.arms:
             if arm not in ARMS:
                 raise UsageError(f"unknown arm {arm!r}", nearest(arm, ARMS))
+        names = [Path(model or "default").name for model in dict.fromkeys(self.models)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UsageError(f"two models are called {twice!r}", "a run of its own for each; then emowhy bench compare")
 
     def ways(self, task: Task) -> list[Way]:
         """The grid, then the arms that it lacks; the first is what everything is compared with."""

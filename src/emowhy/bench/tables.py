@@ -116,15 +116,15 @@ def _scaled(figure: Mapping[str, Any], scale: int) -> str:
 
 
 def _without(task: Mapping[str, Any]) -> str:
-    """Each system's headline without the near-duplicates."""
-    key, figure = first_figures(task)[0]
+    """Each system's headline without the near-duplicates; empty where nobody has one."""
+    key, figure = next(iter(first_figures(task)), ("", ""))
     found = {name: figures_of(system, key, figure) for name, system in task["systems"].items()}
     told = [
         f"{100 * one['without_near_duplicates']:.1f} ({name})"
         for name, one in found.items()
         if one and one.get("without_near_duplicates") is not None
     ]
-    return f"{figure} is {', '.join(told)}"
+    return f"; without them {figure} is {', '.join(told)}" if told else ""
 
 
 def task_notes(task: Mapping[str, Any]) -> Iterable[str]:
@@ -137,7 +137,7 @@ def task_notes(task: Mapping[str, Any]) -> Iterable[str]:
         shares = ", ".join(f"{100 * task['candidates'][f'recall_{k}']:.1f}" for k in (1, 3, 5))
         yield f"A gold label is among the specialists' first 1, 3, 5 in {shares} % of the rows: the ceiling of hints."
     if task["near_duplicates"]:
-        yield f"{task['near_duplicates']} rows are near-duplicates of training texts; without them {_without(task)}."
+        yield f"{task['near_duplicates']} rows are near-duplicates of training texts{_without(task)}."
     yield from (f"{name} was not scored: {why}." for name, why in task["skipped"].items())
     yield from task["notes"]
     for system, found in task["systems"].items():

@@ -26,8 +26,9 @@ class Task(BaseModel):
     """A benchmark task.
 
     Its rows are a `dataset` that a loader reads, or a `file` in the row format (looked for beside the task, then in
-    the data folder; `fields` maps our fields to its columns). `split` is scored; on `reference` (None: by two-fold
-    cross-fitting on the scored rows) the constant lists and decision rules of the control arms are fitted.
+    the data folder; `fields` maps our fields to its columns). `where` keeps the rows whose column has one of some
+    values. `split` is scored; on `reference` (None: by two-fold cross-fitting on the scored rows) the constant lists
+    and decision rules of the control arms are fitted.
     `labels` is a label set, a list "a,b,c" or "open"; `single` says that a row has one right label. `condition` is
     what a system is given: results under different conditions never share a table. The first figure of the first of
     `metrics` is the headline. `group` is the column by which rows are resampled together. `strategy` is what the
@@ -42,6 +43,7 @@ class Task(BaseModel):
     dataset: str | None = None
     file: str | None = None
     fields: Mapping[str, str] = {}
+    where: Mapping[str, tuple[str, ...]] = {}
     split: str = "test"
     reference: str | None = None
     labels: str = "open"
@@ -159,20 +161,26 @@ def read_split(
         joined = Observations.load(observations, on_note)
         outcomes = list(loader.read(find_folder(loader, data), split, joined.of))
         joined.note_unmatched()
-    samples = [row for row in outcomes if isinstance(row, Sample)]
-    rejected = tuple(row for row in outcomes if isinstance(row, Rejected))
+    wanted = [row for row in outcomes if isinstance(row, Rejected) or _wanted(task, row)]
+    given = [row if isinstance(row, Rejected) else _under(task.condition, row) for row in wanted]
+    samples = [row for row in given if isinstance(row, Sample)]
+    rejected = tuple(row for row in given if isinstance(row, Rejected))
     if not samples:
         why = f"; the first: {rejected[0].reason}" if rejected else ""
         raise InputError(
             f"{task.name}: no row of the split {split!r} can be scored ({len(rejected)} rejected{why})",
             f"emowhy bench validate {task.name}",
         )
-    given = [_under(task.condition, sample) for sample in samples]
-    samples = [row for row in given if isinstance(row, Sample)]
-    rejected += tuple(row for row in given if isinstance(row, Rejected))
     if task.question is not None:
         samples = [sample if sample.question else replace(sample, question=task.question) for sample in samples]
+    if task.condition == "observations" and not any(any(sample.observations.values()) for sample in samples):
+        on_note(f"{task.name}: no row has observations (name their file with --observations): only words were given")
     return Rows(tuple(samples), rejected)
+
+
+def _wanted(task: Task, sample: Sample) -> bool:
+    """Whether a row is one that the task scores."""
+    return all(str(sample.extra.get(column)) in values for column, values in task.where.items())
 
 
 def _under(condition: Condition, sample: Sample) -> Sample | Rejected:
@@ -186,7 +194,7 @@ def _under(condition: Condition, sample: Sample) -> Sample | Rejected:
             clues.setdefault(clue.modality or "scene", []).append(clue.text)
         sample = replace(sample, observations={name: " ".join(texts) for name, texts in clues.items()})
     if sample.text is None and not any(sample.observations.values()):
-        return Rejected(0, sample.id, f"nothing to be seen under the condition {condition}")
+        return Rejected(0, f"nothing to be seen under the condition {condition}", sample.id)
     return sample
 
 
