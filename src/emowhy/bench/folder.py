@@ -97,7 +97,8 @@ class TaskFolder:
     def scores(self, name: str) -> dict[str, dict[str, Any]]:
         """The lines of scores.jsonl of a system, by id; empty before the run was scored."""
         file = self.path / "scores.jsonl"
-        lines = map(json.loads, file.read_bytes().splitlines()) if file.is_file() else iter(())
+        text = file.read_bytes() if file.is_file() else b""
+        lines: Iterator[dict[str, Any]] = map(json.loads, text.splitlines())
         return {line["id"]: line for line in lines if line["system"] == name}
 
     def answers(self, name: str, samples: Sequence[Sample]) -> Answers:
