@@ -14,7 +14,8 @@ from emowhy.errors import MissingError, UsageError, nearest
 
 def find_plugin(role: str, name: str, shipped: Mapping[str, str]) -> Any:
     """The class (or factory) called `name`. Raises UsageError with the nearest known name, or says what broke."""
-    installed = {point.name: point.value for point in entry_points(group=f"emowhy.{role}s")}
+    # a shipped name is never asked of the entry points: to look through all packages takes a while
+    installed = {} if name in shipped else {point.name: point.value for point in entry_points(group=f"emowhy.{role}s")}
     address = shipped.get(name) or installed.get(name) or name
     module_name, colon, attribute = address.partition(":")
     if not (colon and module_name.strip(".") == module_name != "" and attribute):
