@@ -69,7 +69,7 @@ def tiny_specialist(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -
             "scale": [1.5, 0.4, 0.3],
             "shift": [3.0, 3.1, 3.2],
         },
-        "cause": {"kind": "causes", "threshold": 0.3, "scale": 1.0, "shift": 0.0, "favour": [1.0] * 6},
+        "cause": {"kind": "causes", "threshold": 0.3, "turns": [0.0, 1.0, *[0.0] * 9], "favour": [1.0] * 6},
     }
     config = {
         "name": "tiny",

@@ -8,7 +8,7 @@ and (read at a turn's speaker) is that turn a cause at all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from emowhy import types
 from emowhy.specialists.base import Specialist
-from emowhy.specialists.calibration import sigmoid
+from emowhy.specialists.calibration import logit, sigmoid
 from emowhy.specialists.onnx import Array, find_weights, load_onnx
 from emowhy.specialists.words import has_words
 from emowhy.taxonomy import Taxonomy, find_map, find_taxonomy
@@ -28,6 +28,7 @@ UNKNOWN = "unknown"
 _HEDGE = 2.0
 _LEAST_CONTEXT = 8
 """Tokens of room below which no further turn is added."""
+_FARTHEST = 4  # turns back from the target; all farther ones are alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,28 @@ def read_spans(framed: Frame, logits: Array) -> list[Found]:
     return found
 
 
+def turn_features(found: Sequence[Found], target: int) -> Array:
+    """What says whether each turn is a cause, shape (turns, 10): its log-odds, one column for each distance from the
+    target (0, 1, 2, 3, more), how far it is below the likeliest turn, the target's own log-odds, the scores of the
+    turns before and after it."""
+    odds = logit(np.array([span.score for span in found], dtype=float))
+    scores = {span.turn: span.score for span in found}
+    own = logit(np.array(scores.get(target, 0.0)))
+    distances = np.minimum(target - np.array([span.turn for span in found], dtype=int), _FARTHEST)
+    beside = [[scores.get(span.turn + step, 0.0) for step in (-1, 1)] for span in found]
+    columns = [odds[:, None], np.eye(_FARTHEST + 1)[distances], (odds - odds.max())[:, None]]
+    return np.concatenate([*columns, np.full((len(found), 1), own), np.array(beside)], axis=1)
+
+
+def judge_turns(found: Sequence[Found], target: int, weights: Sequence[float]) -> list[Found]:
+    """The same spans with the calibrated probability that their turn is a cause: a logistic regression over
+    `turn_features`, whose intercept is the first weight. Which turns are causes depends on one another."""
+    if not found:
+        return []
+    odds = turn_features(found, target) @ np.array(weights[1:]) + weights[0]
+    return [replace(span, score=float(p)) for span, p in zip(found, sigmoid(odds), strict=True)]
+
+
 def emotion_weights(clues: Sequence[Clue], taxonomy: Taxonomy) -> list[float]:
     """How likely the emotion clues make each of `EMOTIONS`: the sum over the labels that mean it."""
     own = find_taxonomy(",".join(EMOTIONS))
@@ -148,7 +171,7 @@ class CauseSpans(Specialist):
         settings = self._model.head("cause")
         self._least = float(settings["threshold"])
         self._favour: list[float] = settings["favour"]
-        self._scale, self._shift = float(settings["scale"]), float(settings["shift"])
+        self._turns: list[float] = settings["turns"]
 
     def find_clues(self, samples: Sequence[Sample], clues: Sequence[Sequence[Clue]]) -> list[list[Clue]]:
         told = [i for i, sample in enumerate(samples) if has_words(sample.text or "")]
@@ -180,13 +203,9 @@ class CauseSpans(Specialist):
         ]
         outputs = self._model.run([framed.ids for framed in frames])["cause"] if frames else []
         return [
-            [self._calibrated(span) for span in read_spans(framed, logits)]
-            for framed, logits in zip(frames, outputs, strict=True)
+            judge_turns(read_spans(framed, logits), sample.target, self._turns)
+            for sample, framed, logits in zip(samples, frames, outputs, strict=True)
         ]
-
-    def _calibrated(self, span: Found) -> Found:
-        odds = np.log(max(span.score, 1e-6) / max(1 - span.score, 1e-6))
-        return Found(span.turn, float(sigmoid(np.array(self._scale * odds + self._shift))), span.start, span.end)
 
     def identity(self) -> Mapping[str, Any]:
         return {"name": self.name, **self._model.identity()}

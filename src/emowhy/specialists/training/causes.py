@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
 
 from emowhy.bench.metrics.reccon import entailment_scores, span_scores
 from emowhy.specialists import cause
-from emowhy.specialists.calibration import fit_shift, logit, sigmoid
+from emowhy.specialists.calibration import sigmoid
 from emowhy.specialists.gold import gold_target
 from emowhy.specialists.training import rows
 from emowhy.specialists.training.heads import Figures, LearnedHead, Part
@@ -21,8 +23,8 @@ from emowhy.specialists.training.recipe import HeadRecipe
 from emowhy.specialists.training.rows import Array, Say
 from emowhy.types import Sample
 
-_LEAST_F1 = 0.775
-_BOUNDS = tuple(round(0.25 + 0.025 * k, 3) for k in range(21))
+_LEAST_F1 = 0.77
+_BOUNDS = tuple(round(0.15 + 0.01 * k, 2) for k in range(61))
 
 
 class CausesHead(LearnedHead):
@@ -47,7 +49,7 @@ class CausesHead(LearnedHead):
         self.gold = [labels[0] for labels in gold]
         self.weights = weigh(self.train.samples)
         self.favour = fit_favour(self.weights, self.gold)
-        self.validated: tuple[list[cause.Frame], list[Array], Figures] | None = None
+        self.validated: tuple[list[float], Figures] | None = None
         drawn = np.random.default_rng(0).random(len(gold))
         predicted = [cause.name_emotion(row, self.favour) for row in self.weights]
         shown = [
@@ -81,15 +83,22 @@ class CausesHead(LearnedHead):
         return found
 
     def figures(self, outputs: list[Array]) -> Figures:
-        return best_point(self.dev.samples, self.dev_frames, outputs)
+        return best_point(self.dev.samples, read_all(self.dev_frames, outputs))
 
     def settings(self, outputs: list[Array]) -> dict[str, Any]:
-        """The operating point of the cross-validation if there was one, else of the dev rows."""
-        samples, frames, point = self.dev.samples, self.dev_frames, self.figures(outputs)
+        """The judgement of turns and the operating point: the cross-validation's, else those of the dev rows."""
         if self.validated:
-            samples, (frames, outputs, point) = self.train.samples, self.validated
-        settings = cause_settings(samples, frames, outputs, point["bound"])
-        return {**settings, "favour": [round(value, 4) for value in self.favour]}
+            turns, point = self.validated
+        else:
+            read = read_all(self.dev_frames, outputs)
+            turns = fit_turns(self.dev.samples, read)
+            point = best_point(self.dev.samples, judge_all(self.dev.samples, read, turns))
+        return {
+            "kind": "causes",
+            "threshold": point["bound"],
+            "turns": [round(weight, 5) for weight in turns],
+            "favour": [round(value, 4) for value in self.favour],
+        }
 
 
 def fit_favour(weights: Array, gold: Sequence[str]) -> list[float]:
@@ -108,50 +117,63 @@ def fit_favour(weights: Array, gold: Sequence[str]) -> list[float]:
     return [float(value) for value in favour]
 
 
-def cause_figures(
-    samples: Sequence[Sample], frames: Sequence[cause.Frame], outputs: Sequence[Array], bound: float
-) -> Figures:
-    """RECCON's scores where turns count as causes from `bound` on."""
-    return _figures_at(samples, _read_all(frames, outputs), bound)
+Read = Sequence[Sequence[cause.Found]]
 
 
-def best_point(samples: Sequence[Sample], frames: Sequence[cause.Frame], outputs: Sequence[Array]) -> Figures:
-    """The operating point (`bound`) with the best f1_pos among those whose f1 is at least .775, and its figures.
+def read_all(frames: Sequence[cause.Frame], outputs: Sequence[Array]) -> list[list[cause.Found]]:
+    """The best span of every turn of every target."""
+    return [cause.read_spans(framed, logits) for framed, logits in zip(frames, outputs, strict=True)]
+
+
+def judge_all(samples: Sequence[Sample], read: Read, turns: Sequence[float]) -> list[list[cause.Found]]:
+    """Spans with the judged probability of their turn."""
+    return [cause.judge_turns(found, sample.target, turns) for sample, found in zip(samples, read, strict=True)]
+
+
+def fit_turns(samples: Sequence[Sample], read: Read) -> list[float]:
+    """Intercept and weights of `cause.judge_turns`: a logistic regression with a ridge of 1 on standardised columns."""
+    told = [(sample, found) for sample, found in zip(samples, read, strict=True) if found]
+    x = np.concatenate([cause.turn_features(found, sample.target) for sample, found in told])
+    targets = [gold_target(sample) for sample, _ in told]
+    y = np.array([bool(t.gold.get(span.turn)) for t, (_, found) in zip(targets, told, strict=True) for span in found])
+    middle, spread = x.mean(0), x.std(0) + 1e-9
+    z = np.concatenate([np.ones((len(x), 1)), (x - middle) / spread], axis=1)
+
+    def loss(w: Array) -> tuple[float, Array]:
+        odds = z @ w
+        cost = np.logaddexp(0, odds).sum() - odds[y].sum() + (w[1:] ** 2).sum()
+        return float(cost), z.T @ (sigmoid(odds) - y) + 2 * np.concatenate([[0.0], w[1:]])
+
+    fitted = minimize(loss, np.zeros(z.shape[1]), jac=True).x
+    weights = fitted[1:] / spread
+    return [float(fitted[0] - weights @ middle), *map(float, weights)]
+
+
+def cross_judged(samples: Sequence[Sample], read: Read, fold: npt.NDArray[np.int64]) -> list[list[cause.Found]]:
+    """Spans with the judged probability of their turn, each fold judged by what was fitted on the others."""
+    found: list[list[cause.Found]] = [[] for _ in samples]
+    for number in np.unique(fold):
+        use, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        turns = fit_turns([samples[i] for i in use], [read[i] for i in use])
+        for i, judged in zip(held, judge_all([samples[i] for i in held], [read[i] for i in held], turns), strict=True):
+            found[i] = judged
+    return found
+
+
+def best_point(samples: Sequence[Sample], read: Read) -> Figures:
+    """The operating point (`bound`) with the best f1_pos among those whose f1 is at least .77, and its figures.
 
     f1, which the many empty answers rule, falls where more spans are told; where it never gets that high, the point
     with the best f1 is taken.
     """
-    read = _read_all(frames, outputs)
-    points = [{**_figures_at(samples, read, bound), "bound": bound} for bound in _BOUNDS]
+    points = [{**figures_at(samples, read, bound), "bound": bound} for bound in _BOUNDS]
     for point in points:
         point["choose"] = point["f1_pos"] if point["f1"] >= _LEAST_F1 else point["f1"] - 1
     return max(points, key=lambda point: point["choose"])
 
 
-def cause_settings(
-    samples: Sequence[Sample], frames: Sequence[cause.Frame], outputs: Sequence[Array], bound: float
-) -> dict[str, Any]:
-    """Platt scaling of the turns' scores, and the operating point on the calibrated scale."""
-    scores: list[float] = []
-    gold: list[float] = []
-    for target, spans in zip(map(gold_target, samples), _read_all(frames, outputs), strict=True):
-        scores += [span.score for span in spans]
-        gold += [float(bool(target.gold.get(span.turn))) for span in spans]
-    scale, shift = fit_shift(logit(np.array(scores)), np.array(gold))
-    threshold = float(sigmoid(scale * logit(np.array(bound)) + shift))
-    return {
-        "kind": "causes",
-        "threshold": round(threshold, 5),
-        "scale": round(scale, 5),
-        "shift": round(shift, 5),
-    }
-
-
-def _read_all(frames: Sequence[cause.Frame], outputs: Sequence[Array]) -> list[list[cause.Found]]:
-    return [cause.read_spans(framed, logits) for framed, logits in zip(frames, outputs, strict=True)]
-
-
-def _figures_at(samples: Sequence[Sample], read: Sequence[Sequence[cause.Found]], bound: float) -> Figures:
+def figures_at(samples: Sequence[Sample], read: Read, bound: float) -> Figures:
+    """RECCON's scores where turns count as causes from `bound` on."""
     answers: list[Mapping[int, str]] = []
     for sample, spans in zip(samples, read, strict=True):
         turns = sample.turns()

@@ -11,7 +11,15 @@ from accelerate import PartialState
 
 from emowhy.specialists import cause
 from emowhy.specialists.training import rows
-from emowhy.specialists.training.causes import CausesHead, best_point, cause_figures, fit_favour
+from emowhy.specialists.training.causes import (
+    CausesHead,
+    best_point,
+    cross_judged,
+    figures_at,
+    fit_favour,
+    fit_turns,
+    read_all,
+)
 from emowhy.specialists.training.loop import Source, keep_array, predict, start_rounding, train
 from emowhy.specialists.training.network import Network, build
 from emowhy.specialists.training.quantise import prepare
@@ -65,11 +73,11 @@ def cross_validate(
             ends = np.cumsum([len(one.ids) for one in framed[kind]])[:-1]
             for i, one, logits in zip(held, framed[kind], np.split(np.load(path), ends), strict=True):
                 frames[kind][i], outputs[kind][i] = one, logits
-    predicted = "predicted emotion"
-    point = best_point(samples, frames[predicted], outputs[predicted])
-    head.validated = frames[predicted], outputs[predicted], point
-    gold = cause_figures(samples, frames["gold emotion"], outputs["gold emotion"], point["bound"])
-    return {predicted: point, "gold emotion": gold}
+    read = {kind: read_all(frames[kind], outputs[kind]) for kind in frames}
+    point = best_point(samples, cross_judged(samples, read["predicted emotion"], fold))
+    head.validated = fit_turns(samples, read["predicted emotion"]), point
+    gold = figures_at(samples, cross_judged(samples, read["gold emotion"], fold), point["bound"])
+    return {"predicted emotion": point, "gold emotion": gold}
 
 
 def _train(
