@@ -67,12 +67,15 @@ def test_the_wheel_carries_every_file_of_the_package_and_every_template(wheel: P
     expected = {
         *(f"emowhy/{path.relative_to(ROOT / 'src' / 'emowhy')}" for path in (ROOT / "src" / "emowhy").rglob("*")),
         *(f"emowhy/prompts/{path.relative_to(ROOT / 'prompts')}" for path in (ROOT / "prompts").rglob("*.jinja")),
+        *(f"emowhy/benchmarks/tasks/{path.name}" for path in (ROOT / "benchmarks" / "tasks").glob("*.yaml")),
     }
     expected = {name for name in expected if "__pycache__" not in name and "." in Path(name).name}
     assert expected <= held
     assert {
         "emowhy/py.typed",
-        "emowhy/report.html.jinja",
+        "emowhy/report/page.html.jinja",
+        "emowhy/report/page.js",
+        "emowhy/benchmarks/demo/demo.jsonl",
         "emowhy/prompts/_parts.jinja",
         "emowhy/prompts/two_stage/1-answer.jinja",
         "emowhy/specialists/weights/emotion/model.onnx",
