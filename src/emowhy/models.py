@@ -97,7 +97,7 @@ def find_model(name: str) -> Model:
             raise MissingError(f"{path.absolute()} has no config.json: it is no checkpoint", "check --model")
         weights = sorted(path.glob("*.safetensors")) or sorted(path.glob("*.bin"))
         digest = hashlib.sha256(b"".join(file_hash(w).encode() for w in weights)).hexdigest()[:16]
-        return Model(name, str(path), {"model": str(path), "sha256": digest})
+        return Model(name, str(path), {"model": str(path), "sha256": digest, **_seen(path, "licence")})
     if path.exists() or name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise MissingError(
             f"no model {name!r}: neither {EMBEDDED!r}, nor a folder at {path.absolute()}, nor a Hub id (owner/name)",
@@ -118,18 +118,28 @@ def find_adapter(name: str | None) -> Path | None:
 
 def adapter_config(path: Path) -> dict[str, Any]:
     """What a PEFT adapter says of itself."""
-    file = path / "adapter_config.json"
+    return _read_object(path / "adapter_config.json", "choose another --adapter")
+
+
+def origin(path: Path) -> dict[str, Any]:
+    """What `emowhy tune` wrote of a tuned adapter or checkpoint (`emowhy.json`: base, templates, training and
+    selection splits, licence, …); empty for one that was made elsewhere."""
+    file = path / "emowhy.json"
+    return _read_object(file, "tune or merge it again") if file.exists() else {}
+
+
+def _read_object(file: Path, otherwise: str) -> dict[str, Any]:
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        held = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise MissingError(f"{file} is damaged: {error}", "restore it, or choose another --adapter") from error
-    if not isinstance(config, dict):
-        raise MissingError(f"{file} is damaged: it holds no object", "restore it, or choose another --adapter")
-    return config
+        raise MissingError(f"{file} is damaged: {error}", f"restore it, or {otherwise}") from error
+    if not isinstance(held, dict):
+        raise MissingError(f"{file} is damaged: it holds no object", f"restore it, or {otherwise}")
+    return held
 
 
 def adapter_identity(path: Path | None) -> Mapping[str, Any]:
-    """An adapter's content hash and base, for the manifest."""
+    """An adapter's content hash and base, and what it was tuned and chosen on, for the manifest."""
     if path is None:
         return {"adapter": None}
     config = adapter_config(path)
@@ -138,7 +148,15 @@ def adapter_identity(path: Path | None) -> Mapping[str, Any]:
         "adapter": str(path),
         "adapter_sha256": file_hash(weights) if weights.is_file() else None,
         "adapter_base": config.get("base_model_name_or_path"),
+        **_seen(path, "adapter_licence"),
     }
+
+
+def _seen(path: Path, licence: str) -> dict[str, Any]:
+    """The data that tuned weights have seen, and their licence under the name `licence`, where they say so."""
+    told = origin(path)
+    names = {"trained_on": "trained_on", "chosen_on": "chosen_on", "licence": licence}
+    return {name: told[key] for key, name in names.items() if told.get(key)}
 
 
 @functools.lru_cache(maxsize=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from emowhy.prompt import POLICIES, Hints, Policy, Scores, Step, Strategy, build
 from emowhy.schema import reply_schema
 from emowhy.specialists import DEFAULTS, Classifier, Specialist, find_clues, load_specialists
 from emowhy.taxonomy import Taxonomy, find_taxonomy
+from emowhy.tune.templates import template_warning
 from emowhy.types import Chat, Clue, Cut, Emotion, Explanation, Reply, Sample, Sampling, ScoreSource, Usage
 from emowhy.types import Step as StepRecord
 
@@ -103,6 +105,8 @@ class Reasoner:
         found = load_specialists(specialists, taxonomy, make)  # makes the engine only if one of them asks for it
         sampling = Sampling(max_tokens, temperature, seed, thinking)
         reasoner = cls(make(), loaded, taxonomy, found, hints, cast(Scores, scores), sampling, votes, coverage)
+        if warning := template_warning(make().identity(), loaded):
+            logging.getLogger("emowhy").warning(warning)
         for specialist in found:
             if coverage is not None and isinstance(specialist, Classifier):
                 specialist.cover(coverage)

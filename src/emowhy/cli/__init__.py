@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from emowhy.cli import bench, clues, doctor, explain, prompts, report, serve, specialists
+from emowhy.cli import bench, clues, doctor, explain, prompts, report, serve, specialists, tune, tune_check, tune_run
 
 app = typer.Typer(
     name="emowhy",
@@ -35,6 +35,11 @@ app.command("report")(report.report)
 app.add_typer(prompts.app, name="prompts", help="The strategies: list them, or show one rendered.")
 app.add_typer(bench.app, name="bench", help="Benchmarks: tasks, scores beside their controls, comparisons.")
 app.add_typer(specialists.app, name="specialists", help="Train specialists, evaluate them, fit them to your rows.")
+tune.app.command("audit")(tune_check.audit)
+tune.app.command("run")(tune_run.run)
+tune.app.command("check")(tune_check.check)
+tune.app.command("merge")(tune_check.merge)
+app.add_typer(tune.app, name="tune", help="LoRA: rows, an audit of them, training, proof that it serves, merging.")
 
 
 def main() -> None:

@@ -9,17 +9,15 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from emowhy.engines.base import Engine, Take, spell
 from emowhy.engines.chat_ids import chat_ids, control_tokens
+from emowhy.engines.lora import adapter_name as adapter_name
+from emowhy.engines.lora import lora_arguments as lora_arguments
 from emowhy.errors import EngineError, MissingError, UsageError
-from emowhy.models import EMBEDDED, adapter_config, adapter_identity, file_hash, find_adapter, find_model
+from emowhy.models import EMBEDDED, adapter_identity, find_adapter, find_model
 from emowhy.types import Chat, Finish, Reply, Usage
-
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""LoRA ranks that vLLM can serve (as a maximum)."""
 
 
 class VllmEngine(Engine):
@@ -209,27 +207,6 @@ def _reply(output: Any) -> Reply:
         seconds = max(0.0, metrics.last_token_ts - metrics.scheduled_ts)
     usage = Usage(len(output.prompt_token_ids), len(said.token_ids))
     return Reply(said.text, finish=finish, usage=usage, tokens=tokens, seconds=seconds)
-
-
-def lora_arguments(adapter: Path | None) -> dict[str, Any]:
-    """The engine arguments that an adapter needs. Raises UsageError for one that vLLM cannot serve."""
-    if adapter is None:
-        return {}
-    config = adapter_config(adapter)
-    for key, what in (("use_dora", "DoRA"), ("modules_to_save", "modules_to_save")):
-        if config.get(key):
-            raise UsageError(f"vLLM cannot serve the adapter {adapter}: it uses {what}", "merge it into its base first")
-    if config.get("bias", "none") != "none":
-        raise UsageError(f"vLLM cannot serve the adapter {adapter}: it trains biases", "merge it into its base first")
-    rank = max([config.get("r", 0), *config.get("rank_pattern", {}).values()])
-    if rank > RANKS[-1]:
-        raise UsageError(f"vLLM cannot serve the adapter {adapter}: rank {rank} is over {RANKS[-1]}", "merge it first")
-    return {"enable_lora": True, "max_loras": 1, "max_lora_rank": next(r for r in RANKS if r >= max(rank, 8))}
-
-
-def adapter_name(adapter: Path) -> str:
-    """The name an adapter is served under: its folder's with its content's hash, so that no cache is ever stale."""
-    return f"{adapter.absolute().name}-{file_hash(adapter / 'adapter_model.safetensors')[:8]}"
 
 
 def quiet_environment() -> None:

@@ -1,0 +1,184 @@
+"""A tuning recipe: rows, adapter, schedule and evaluation in one YAML file whose first line runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from emowhy.errors import UsageError, nearest
+from emowhy.prompt import Policy
+
+TaskName = Literal["explain", "answer", "cause_given_emotion", "emotion_given_cause", "intensity", "valence", "choice"]
+Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SetRecipe(_Part):
+    """Rows of one data set that a loader reads (`data`), or of a `file` in the row format, beside the recipe.
+
+    Up to `rows` samples of `split` are drawn (None: all), each used `times` times and given one of `tasks` by weight.
+    `balance` evens out the labels: a sample is drawn with a weight of (its rarest label's count) to the power of
+    -balance, so 0 leaves the data as they are. `specialists` give the hints here (None: those of all sets).
+    A file states its `labels`, its `licence`, and whether that allows `commercial` use.
+    """
+
+    data: str | None = None
+    file: str | None = None
+    split: str = "train"
+    rows: Annotated[int, Field(ge=1)] | None = None
+    times: Annotated[int, Field(ge=1)] = 1
+    tasks: Annotated[dict[TaskName, Weight], Field(min_length=1)] = {"explain": 1.0}
+    balance: Share = 0.0
+    specialists: tuple[str, ...] | None = None
+    labels: str | None = None
+    licence: str | None = None
+    commercial: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> SetRecipe:
+        if (self.data is None) == (self.file is None):
+            raise ValueError("a set has data or a file, one of them")
+        if self.file is not None and not (self.labels and self.licence):
+            raise ValueError("a file's labels and licence must be stated")
+        _check_weights("tasks", self.tasks)
+        return self
+
+    @property
+    def name(self) -> str:
+        """ "goemotions:train", or the file's name."""
+        return f"{self.data}:{self.split}" if self.data else Path(str(self.file)).name
+
+
+class Dropout(_Part):
+    """In which share of the rows hints are left out, and in which they are made wrong."""
+
+    missing: Share = 0.0
+    wrong: Share = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Dropout:
+        if self.missing + self.wrong > 1:
+            raise ValueError("missing and wrong are shares of the same rows: at most 1 together")
+        return self
+
+
+class RowsRecipe(_Part):
+    """What the rows are made of.
+
+    `strategies` and `hints` are drawn by weight. `rationales` are written by the verbaliser or an engine; with
+    `reader` a row stays only if the specialist of that name finds a gold label among its so many likeliest (None: no
+    reader asked). `wordings` is how many wordings of a question are used. `dev` rows of each set are kept apart.
+    `hints_from` names folders of `emowhy specialists train`, whose folds give the hints on texts that the
+    specialist learned from. `reply_tokens` is the budget that bounds the lengths in a reply, as `--max-tokens` does.
+    """
+
+    sets: Annotated[tuple[SetRecipe, ...], Field(min_length=1)]
+    strategies: Annotated[dict[str, Weight], Field(min_length=1)] = {"given": 1.0}
+    hints: Annotated[dict[Policy, Weight], Field(min_length=1)] = {"order": 1.0}
+    dropout: Dropout = Dropout()
+    rationales: Literal["verbaliser", "engine"] = "verbaliser"
+    reader: Annotated[int, Field(ge=1)] | None = 3
+    wordings: Annotated[int, Field(ge=1)] = 1
+    dev: Annotated[int, Field(ge=0)] = 0
+    specialists: tuple[str, ...] = ("emotion", "cue")
+    hints_from: dict[Literal["emotion", "cause"], str] = {}
+    reply_tokens: Annotated[int, Field(ge=64)] = 256
+
+    @model_validator(mode="after")
+    def _check(self) -> RowsRecipe:
+        _check_weights("strategies", self.strategies)
+        _check_weights("hints", self.hints)
+        named = {*self.specialists, *(name for one in self.sets for name in one.specialists or ())}
+        if self.reader and any(name.partition("@")[0] == "reader" for name in named):
+            raise ValueError("the reader judges the rows, so it cannot give hints for them too")
+        return self
+
+
+class LoraRecipe(_Part):
+    """The adapter: its rank, scale (`alpha`) and modules ("all" linear layers, or their names).
+
+    vLLM serves ranks 1, 8, 16, 32 and further powers of two; `dora` must be merged to be served.
+    """
+
+    rank: Annotated[int, Field(ge=1)] = 16
+    alpha: Annotated[float, Field(gt=0)] = 32
+    modules: Literal["all"] | tuple[str, ...] = "all"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    rslora: bool = False
+    dora: bool = False
+
+
+class TrainRecipe(_Part):
+    """The schedule: `epochs` passes in batches of `batch` times `accumulate` rows, the learning rate up to `peak`
+    after a share of `warmup` and then down along a cosine. Rows longer than `max_tokens` are refused by the audit."""
+
+    epochs: Annotated[float, Field(gt=0)] = 2
+    batch: Annotated[int, Field(ge=1)] = 16
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    peak: Annotated[float, Field(gt=0)] = 2e-4
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    max_tokens: Annotated[int, Field(ge=64)] = 1024
+    packing: bool = False
+    checkpointing: bool = False
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    evaluate_every: Annotated[int, Field(ge=1)] = 100
+    """Steps between two looks at the dev rows, each of which keeps a checkpoint."""
+
+
+class EvaluateRecipe(_Part):
+    """What the adapter is measured on when it is done: `sample` rows of each of `tasks` (TASK or TASK:SPLIT)."""
+
+    tasks: tuple[str, ...] = ()
+    sample: Annotated[int, Field(ge=1)] = 500
+
+
+class TuneRecipe(_Part):
+    """Everything that makes an adapter what it is; `base` is the model's name."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._\-]*$")]
+    seed: int = 0
+    base: str
+    rows: RowsRecipe
+    lora: LoraRecipe = LoraRecipe()
+    train: TrainRecipe = TrainRecipe()
+    evaluate: EvaluateRecipe = EvaluateRecipe()
+
+
+_PARTS = (TuneRecipe, RowsRecipe, SetRecipe, Dropout, LoraRecipe, TrainRecipe, EvaluateRecipe)
+
+
+def load_recipe(path: Path) -> TuneRecipe:
+    """Read a recipe. Raises UsageError for a file that cannot be read, an unknown key or a wrong value."""
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"the recipe {path} cannot be read: {error}", "finetune/ holds recipes") from error
+    try:
+        return TuneRecipe.model_validate(given)
+    except ValidationError as error:
+        raise _told(path, error.errors()[0]) from None
+
+
+def _told(path: Path, first: Any) -> UsageError:
+    """The first thing that is wrong, where, and the nearest known word."""
+    told = [str(part) for part in first["loc"] if part != "[key]"]
+    place = ", ".join(told) or "the file"
+    if first["type"] == "extra_forbidden":
+        known = {name for part in _PARTS for name in part.model_fields}
+        return UsageError(f"{path}: unknown key {place}", nearest(told[-1], known))
+    if first["type"] == "literal_error":
+        words = [word.strip(" '") for word in first["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        return UsageError(f"{path}: {place}: unknown {first['input']!r}", nearest(str(first["input"]), words))
+    return UsageError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}", "mend the recipe")
+
+
+def _check_weights(name: str, weights: dict[Any, float]) -> None:
+    if not any(weights.values()):
+        raise ValueError(f"all weights of {name} are 0")

@@ -1,0 +1,115 @@
+"""`emowhy tune run`: a base learns rows, and its best adapter becomes a folder that can be served.
+
+    rows ─tokens─▶ examples ─plan─▶ batches ─trainer─▶ checkpoints ─best on dev─▶ weights, emowhy.json, card
+
+transformers' Trainer, PEFT and accelerate do the work on a CPU, a GPU or several; how many is accelerate's matter:
+
+    accelerate launch -m emowhy tune run RECIPE --rows rows -o OUT
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from peft import set_peft_model_state_dict
+
+from emowhy.errors import EngineError, UsageError, nearest
+from emowhy.models import find_model
+from emowhy.tune import export
+from emowhy.tune.belong import check_rows, check_work
+from emowhy.tune.build import make_trainer
+from emowhy.tune.card import card
+from emowhy.tune.evaluate import CHOICES
+from emowhy.tune.folder import read_folder
+from emowhy.tune.learned import Learned, Looks, prepare
+from emowhy.tune.provenance import describe, looks_of, seen_sets
+from emowhy.tune.recipe import TuneRecipe
+from emowhy.tune.trainer import AdapterTrainer, Say, checkpoints
+
+
+def run(
+    recipe: TuneRecipe,
+    rows: Path,
+    out: Path,
+    command: str,
+    say: Say,
+    looks: Looks | None = None,
+    stop_after: int | None = None,
+) -> dict[str, Any]:
+    """Tune what the recipe says on the rows of a folder, into the folder `out`; returns what `out/emowhy.json` holds.
+
+    The same call goes on from the last checkpoint in `out/work` and ends with the same weights. Empty for processes
+    beside the main one, and where `stop_after` ended the call after so many steps, as a kill would.
+
+    Raises:
+        UsageError: rows, recipe, base and what `out` holds do not belong together, or the rows cannot be learned.
+        MissingError: a file, the base, or a package is not there.
+        CheckpointError: a checkpoint could not be written; those before it are whole.
+        EngineError: the device ran out of memory.
+    """
+    state = PartialState(cpu=not torch.accelerator.is_available())
+    say = say if state.is_main_process else _silent
+    looks = looks or Looks()
+    if looks.choose not in CHOICES:
+        raise UsageError(f"no figure {looks.choose!r} to choose by", nearest(looks.choose, CHOICES))
+    folder, base = read_folder(rows), find_model(recipe.base)
+    check_rows(recipe, folder, base)
+    work = out / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    with state.main_process_first():
+        check_work(recipe, folder, base, looks, work)
+    if (out / export.MARK).is_file():
+        say(f"{out} is tuned already")
+        return json.loads((out / export.MARK).read_text(encoding="utf-8")) if state.is_main_process else {}
+    learned = prepare(recipe, folder, base, looks, say)
+    last = next(reversed(checkpoints(work).values()), None)
+    trainer = make_trainer(recipe, learned, work, looks, say, stop_after, resumed=last is not None)
+    if last is not None:
+        say(f"going on from {last}")
+    try:
+        trainer.train(resume_from_checkpoint=last and str(last))
+    except torch.OutOfMemoryError as error:
+        cure = "halve train.batch and double train.accumulate, or checkpointing: true"
+        raise EngineError("the device ran out of memory", cure) from error
+    if trainer.state.global_step < trainer.state.max_steps:
+        return {}
+    return _finish(recipe, learned, trainer, out, command, say)
+
+
+def _silent(line: str) -> None:
+    """What the processes beside the main one say."""
+
+
+def _finish(
+    recipe: TuneRecipe, learned: Learned, trainer: AdapterTrainer, out: Path, command: str, say: Say
+) -> dict[str, Any]:
+    """Make the best checkpoint the adapter, measure it as it will be served, and say what it is."""
+    best = trainer.state.best_global_step
+    if not best:
+        raise UsageError("the training diverged: no figure on dev is a number", "lower train.peak in the recipe")
+    checkpoint = checkpoints(trainer.work)[best]
+    weights = export.rounded(checkpoint)
+    log = looks_of(trainer)
+    before, *_, after = log[0], *(look for look in log if look["step"] == best)
+    if not trainer.is_fsdp_enabled:  # where a process holds only a part of the model, the rounded weights go unmeasured
+        set_peft_model_state_dict(learned.model, weights)
+        after = {**after, **trainer.measure(learned.model)}
+    if not trainer.is_world_process_zero():
+        return {}
+    export.write_weights(weights, checkpoint, recipe.base, out)
+    sets = seen_sets(recipe)
+    about = describe(recipe, learned, trainer, sets, command)
+    about["figures"] = {"before": _without_step(before), "after": _without_step(after)}
+    about["bytes"] = (out / export.WEIGHTS).stat().st_size
+    export.write_about(about, card(recipe, about, sets, log, command), out)
+    say(f"{out} holds the adapter of step {best}; {trainer.work} is no longer needed")
+    return about
+
+
+def _without_step(look: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in look.items() if name != "step"}

@@ -1,0 +1,179 @@
+"""Laws of what `tune run` refuses, leaves out and says, before and while it trains."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from emowhy.cli.tune_run import run as command
+from emowhy.errors import EngineError, MissingError, UsageError
+from emowhy.prompt import load_strategy
+from emowhy.tune.learned import Looks
+from emowhy.tune.trainer import AdapterTrainer
+from tune.training import COMMAND, Tune, make_base, make_recipe, one_thread, row, tuner, write_rows
+
+TRAIN, DEV = [row(i) for i in range(8)], [row(i) for i in range(20, 22)]
+HASH = load_strategy("direct").hash
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def base(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_base(tmp_path_factory.mktemp("base"), embedded)
+
+
+@pytest.fixture(scope="module")
+def tune(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Tune:
+    return tuner(base, write_rows(tmp_path_factory.mktemp("made") / "rows", TRAIN, DEV))
+
+
+def about(base: Path, other: dict[str, Any]) -> dict[str, Any]:
+    made = make_recipe(base).model_dump(mode="json")
+    return {"templates": {"direct": HASH}, **other, "recipe": {**made, **other.get("recipe", {})}}
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"recipe": {"base": "owner/another"}}, "by another recipe: base differ"),
+        ({"recipe": {"seed": 9, "rows": {}}}, "by another recipe: seed, rows differ"),
+        ({"base": {"model": "x", "sha256": "feed"}}, "made for feed"),
+        ({"templates": {"direct": "0" * 16}}, "other prompts than these rows: direct"),
+        ({"templates": {"gone": HASH}}, "other prompts than these rows: gone"),
+    ],
+    ids=["base", "recipe", "weights", "templates", "strategy"],
+)
+def test_rows_that_do_not_belong_to_recipe_base_or_templates_are_refused(
+    base: Path, tmp_path: Path, other: dict[str, Any], message: str
+) -> None:
+    rows = write_rows(tmp_path / "rows", TRAIN, DEV, about(base, other))
+    with pytest.raises(UsageError, match=message) as told:
+        tuner(base, rows)(tmp_path / "out")
+    assert "emowhy tune rows" in told.value.cure
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_that_do_belong_are_taken(base: Path, tmp_path: Path) -> None:
+    """Even where about.json names all that is compared."""
+    rows = write_rows(tmp_path / "rows", TRAIN, DEV, about(base, {"rows": {"train": 8, "dev": 2}}))
+    assert tuner(base, rows)(tmp_path / "out", stop_after=1).about == {}
+
+
+@pytest.fixture(scope="module")
+def begun(tune: Tune, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a training has begun."""
+    return tune(tmp_path_factory.mktemp("begun") / "out", looks=Looks(0), stop_after=1).out
+
+
+@pytest.mark.parametrize(
+    ("recipe", "looks", "what"),
+    [
+        ({"peak": 2e-2}, Looks(0), "recipe"),
+        ({"lora": {"rank": 2}}, Looks(0), "recipe"),
+        ({}, Looks(2), "looks"),
+        ({}, Looks(0, "loss"), "looks"),
+    ],
+    ids=["schedule", "rank", "dev rows", "choice"],
+)
+def test_a_folder_belongs_to_one_training(
+    base: Path, tune: Tune, begun: Path, recipe: dict[str, Any], looks: Looks, what: str
+) -> None:
+    with pytest.raises(UsageError, match=f"holds another training: {what} differ"):
+        tune(begun, make_recipe(base, **recipe), looks)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "looks", "message", "cure"),
+    [
+        ({"max_tokens": 513}, Looks(1), "513 is more than", "at most 512"),
+        ({"lora": {"modules": ["q_projj"]}}, Looks(1), "q_projj", "modules: all"),
+        ({}, Looks(1, "grade_f"), "no figure 'grade_f'", "did you mean 'graded_f'"),
+    ],
+    ids=["context", "modules", "figure"],
+)
+def test_what_cannot_be_learned_says_so_before_it_is_tried(
+    base: Path, tune: Tune, tmp_path: Path, recipe: dict[str, Any], looks: Looks, message: str, cure: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as told:
+        tune(tmp_path, make_recipe(base, **recipe), looks)
+    assert cure in told.value.cure
+
+
+LONG = row(1, id="long", prompt=[{"role": "user", "content": "word " * 300}])
+
+
+@pytest.mark.parametrize(
+    ("train_rows", "dev_rows", "message"),
+    [([LONG], DEV, "none of the 1 train rows fits"), (TRAIN, [LONG], "none of the 1 dev rows"), (TRAIN, [], "no dev")],
+    ids=["too long", "dev too long", "no dev"],
+)
+def test_without_rows_to_learn_from_and_rows_to_choose_by_nothing_is_tuned(
+    base: Path, tmp_path: Path, train_rows: Any, dev_rows: Any, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        tuner(base, write_rows(tmp_path / "rows", train_rows, dev_rows))(tmp_path / "out")
+
+
+def test_rows_that_are_left_out_are_told_with_their_number(base: Path, tmp_path: Path) -> None:
+    unread = row(21, completion=[{"role": "assistant", "content": "no JSON"}])
+    rows = write_rows(tmp_path / "rows", [*TRAIN, LONG, {"id": "bad"}], [*DEV, unread])
+    said = tuner(base, rows)(tmp_path / "out", looks=Looks(9), stop_after=1).said
+    assert said[0] == "1 lines of train.jsonl are no rows and are left out: line 10: prompt is no list of messages"
+    assert said[1].startswith("1 of 9 train rows are longer than 160 tokens and are left out, not cut (long)")
+    assert said[2].startswith("1 of 3 dev rows are not answered")
+
+
+def test_tensorboard_is_asked_for_by_name(tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingError, match="TensorBoard is not installed"):
+        tune(tmp_path, looks=Looks(1, tensorboard=True))
+    assert not (tmp_path / "tensorboard").exists()
+
+
+def test_memory_that_does_not_suffice_is_told_with_what_to_turn(
+    tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: Any, **named: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(AdapterTrainer, "training_step", full)
+    with pytest.raises(EngineError, match="out of memory") as told:
+        tune(tmp_path, looks=Looks(0))
+    assert "train.batch" in told.value.cure
+
+
+def test_the_command_prints_figures_as_json_and_tells_the_rest_on_stderr(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It also says what it cannot do, in a line and with its code."""
+    monkeypatch.chdir(tmp_path)
+    write_rows(Path("rows"), TRAIN, DEV)
+    recipe = make_recipe(base, epochs=0.5, evaluate_every=1)
+    Path("tiny.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    app = typer.Typer()
+    app.command()(command)
+    done = CliRunner().invoke(app, ["tiny.yaml", "--rows", "rows", "--dev-rows", "1"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout).keys() == {"before", "after"}
+    assert "step 1/1 (epoch 0.50 of 0.5), loss" in done.stderr
+    kept = json.loads(Path("runs/tiny/emowhy.json").read_text())
+    assert kept["command"] == f"{COMMAND} --dev-rows 1"
+    quiet = CliRunner().invoke(app, ["tiny.yaml", "--rows", "rows", "--dev-rows", "1", "--quiet"])
+    assert (quiet.stdout, quiet.stderr) == (done.stdout, "")
+    missing = CliRunner().invoke(app, ["tiny.yaml", "--rows", "nowhere"])
+    assert missing.exit_code == 2
+    assert "emowhy tune rows" in missing.stderr
