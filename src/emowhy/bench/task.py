@@ -10,14 +10,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from emowhy.bench.metrics.clue_text import cut, without_conclusion
 from emowhy.datasets import DataSet, find_dataset, find_folder
 from emowhy.errors import InputError, MissingError, UsageError, nearest
 from emowhy.read import Observations, Rejected, read
 from emowhy.types import Sample
+from emowhy.yaml_model import read_model
 
 Condition = Literal["text", "subtitle", "observations", "gold_clues"]
 
@@ -115,7 +115,7 @@ def find_task(spec: str) -> tuple[Task, Path]:
     path = known.get(name) or Path(name)
     if not path.is_file():
         raise UsageError(f"no task {name!r}", nearest(name, known) + "; or a YAML file of your own")
-    task = _load(path)
+    task = read_model(path, Task, "task", "benchmarks/tasks/ holds tasks")
     if split and split != task.split:
         reference = task.reference if task.reference != split else None
         task = task.model_copy(update={"split": split, "reference": reference})
@@ -124,19 +124,6 @@ def find_task(spec: str) -> tuple[Task, Path]:
             if part not in loader.splits:
                 raise UsageError(f"{task.name}: {loader.name} has no split {part!r}", nearest(part, loader.splits))
     return task, path
-
-
-def _load(path: Path) -> Task:
-    try:
-        return Task.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"the task {path} cannot be read: {error}", "benchmarks/tasks/ holds tasks") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ", ".join(map(str, first["loc"])) or "the file"
-        if first["type"] == "extra_forbidden":
-            raise UsageError(f"{path}: unknown key {place}", nearest(place, Task.model_fields)) from None
-        raise UsageError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}", "mend the task") from None
 
 
 def read_split(

@@ -14,10 +14,11 @@ from typing import Any
 
 from emowhy.errors import UsageError, nearest
 from emowhy.models import Model, find_model
-from emowhy.tune.audit_leaks import dev_findings, leak_findings, scored_splits
+from emowhy.tune.audit_leaks import dev_findings, leak_findings
 from emowhy.tune.audit_replies import balance_finding, count_labels, count_rows, repeat_findings, reply_findings
 from emowhy.tune.audit_rows import AuditFolder, AuditRow, Part, read_lines
 from emowhy.tune.audit_tokens import Shown, Tokens, lengths, token_findings
+from emowhy.tune.barred import scored_splits
 from emowhy.tune.finding import Finding, passed
 from emowhy.tune.recipe import TuneRecipe
 from emowhy.tune.templates import changed_templates

@@ -8,40 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from emowhy.bench.leaks import near_duplicates
-from emowhy.bench.task import find_task, list_tasks, read_split
 from emowhy.datasets import find_dataset, find_folder
 from emowhy.errors import EmowhyError
 from emowhy.tune.audit_rows import AuditRow
+from emowhy.tune.barred import TRAIN_SPLIT
 from emowhy.tune.finding import Finding, Grade, rows_named
 from emowhy.types import Sample
 
-TRAIN_SPLIT = "train"
 _CURE = "take them out, or make the rows again with the benchmarks' files in --data; --allow-leaks to go on"
-
-
-def scored_splits(data: Path | None) -> dict[str, list[Sample]]:
-    """The rows of every split that a benchmark scores or could score, by its name ("goemotions:dev").
-
-    Of a task's data set these are all splits but train, and whichever the task names. What is not at hand is left out.
-    """
-    found: dict[str, list[Sample]] = {}
-    for name in list_tasks():
-        task, path = find_task(name)
-        loader = task.loader()
-        others = [split for split in loader.splits if split != TRAIN_SPLIT] if loader else []
-        for split in dict.fromkeys([task.split, *others]):
-            called = f"{task.dataset or task.name}:{split}"
-            if called in found:
-                continue
-            try:
-                if loader is None:
-                    found[called] = list(read_split(task, path, data, split).samples)
-                else:
-                    rows = loader.read(find_folder(loader, data), split)
-                    found[called] = [row for row in rows if isinstance(row, Sample)]
-            except EmowhyError:
-                continue
-    return found
 
 
 def leak_findings(

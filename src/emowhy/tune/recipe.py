@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from emowhy.errors import UsageError, nearest
 from emowhy.prompt import Policy
+from emowhy.yaml_model import read_model
 
 TaskName = Literal["explain", "answer", "cause_given_emotion", "emotion_given_cause", "intensity", "valence", "choice"]
 Weight = Annotated[float, Field(ge=0)]
@@ -156,27 +155,7 @@ _PARTS = (TuneRecipe, RowsRecipe, SetRecipe, Dropout, LoraRecipe, TrainRecipe, E
 
 def load_recipe(path: Path) -> TuneRecipe:
     """Read a recipe. Raises UsageError for a file that cannot be read, an unknown key or a wrong value."""
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"the recipe {path} cannot be read: {error}", "finetune/ holds recipes") from error
-    try:
-        return TuneRecipe.model_validate(given)
-    except ValidationError as error:
-        raise _told(path, error.errors()[0]) from None
-
-
-def _told(path: Path, first: Any) -> UsageError:
-    """The first thing that is wrong, where, and the nearest known word."""
-    told = [str(part) for part in first["loc"] if part != "[key]"]
-    place = ", ".join(told) or "the file"
-    if first["type"] == "extra_forbidden":
-        known = {name for part in _PARTS for name in part.model_fields}
-        return UsageError(f"{path}: unknown key {place}", nearest(told[-1], known))
-    if first["type"] == "literal_error":
-        words = [word.strip(" '") for word in first["ctx"]["expected"].replace(" or ", ", ").split(",")]
-        return UsageError(f"{path}: {place}: unknown {first['input']!r}", nearest(str(first["input"]), words))
-    return UsageError(f"{path}: {place}: {first['msg'].removeprefix('Value error, ')}", "mend the recipe")
+    return read_model(path, TuneRecipe, "recipe", "finetune/ holds recipes", _PARTS)
 
 
 def _check_weights(name: str, weights: dict[Any, float]) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from emowhy.errors import UsageError, nearest
+from emowhy.yaml_model import read_model
 
 Kind = Literal["labels", "values", "cues", "causes"]
 
@@ -101,17 +100,4 @@ class Recipe(_Part):
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe. Raises UsageError for a file that cannot be read, an unknown key or a wrong value."""
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"the recipe {path} cannot be read: {error}", "finetune/specialists/ holds recipes") from error
-    try:
-        return Recipe.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ", ".join(map(str, first["loc"])) or "the file"
-        if first["type"] == "extra_forbidden":
-            known = {name for part in (Recipe, HeadRecipe, Schedule, Teacher) for name in part.model_fields}
-            raise UsageError(f"{path}: unknown key {place}", nearest(str(first["loc"][-1]), known)) from None
-        problem = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{path}: {place}: {problem}", "mend the recipe") from None
+    return read_model(path, Recipe, "recipe", "finetune/specialists/ holds recipes", (HeadRecipe, Schedule, Teacher))
