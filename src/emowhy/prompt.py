@@ -17,11 +17,12 @@ import jinja2.meta
 import jinja2.nodes
 import jinja2.sandbox
 
+from emowhy.decide import decide
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
 from emowhy.schema import ANSWERS, FIELDS, Place, reply_schema
 from emowhy.shown import show
-from emowhy.taxonomy import Taxonomy
+from emowhy.taxonomy import Taxonomy, normalise
 from emowhy.types import Chat, Clue, Cut, Message, Sample, Sampling, Turn
 
 Policy = Literal["order", "exclude", "adjust", "none"]
@@ -33,6 +34,9 @@ MODALITIES = ("face", "voice", "scene")
 
 # What a calibrated probability is called. The bounds are those of the words' common use.
 _WORDS = ((0.85, "almost certain"), (0.6, "likely"), (0.35, "possible"), (0.15, "less likely"), (0.0, "unlikely"))
+
+_NOTHING = "nothing in particular"
+"""What is said of somebody who feels "neutral", which is no noun."""
 
 _VARIABLES = frozenset(
     {
@@ -63,6 +67,11 @@ class Hints:
     given: tuple[str, ...] = ()
     cues: tuple[Clue, ...] = ()
     values: tuple[Clue, ...] = ()
+
+    @property
+    def felt(self) -> tuple[str, ...]:
+        """The given labels that can be explained: beside another, "neutral" says only that it is felt faintly."""
+        return tuple(label for label in self.given if normalise(label) != "neutral") or self.given
 
 
 def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy, whole_set: bool = False) -> Hints:
@@ -98,10 +107,12 @@ def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy, whole_set: 
 
 
 def _given(ranked: Sequence[Clue]) -> tuple[str, ...]:
-    """The chosen labels, at most three, or else the likeliest. "neutral" stands alone or not at all: beside
-    another label it is nothing that could be explained."""
-    chosen = [c.label for c in ranked if c.chosen and c.label] or [c.label for c in ranked[:1] if c.label]
-    return tuple([label for label in chosen if label != "neutral"][:3] or chosen[:1])
+    """The labels taken as decided: those that probabilities decide for or, where a specialist tells none, the chosen
+    ones, at most three, or else the first."""
+    if found := decide({c.label: c.score for c in reversed(ranked) if c.label and c.score}):
+        return found
+    told = [c for c in ranked if c.label]
+    return tuple(c.label or "" for c in [c for c in told if c.chosen][:3] or told[:1])
 
 
 def verbal(score: float | None) -> str:
@@ -267,8 +278,9 @@ def build_chat(
     ]
     observations = [(shown(name), words and shown(words)) for name, words in _told(described)]
     speaker = shown(sample.speaker) if sample.speaker else None
+    felt = tuple(_NOTHING if normalise(label) == "neutral" else label for label in hints.felt)
     # Without the speaker's name, so that a run has few openings: each is a grammar to compile.
-    opening = f"The person feels {' and '.join(hints.given)} because" if _is_given(fields) else ""
+    opening = f"The person feels {' and '.join(felt)} because" if _is_given(fields) else ""
     variables: dict[str, Any] = {
         "hints": hints.policy,
         "scores": scores,
@@ -276,7 +288,7 @@ def build_chat(
         "labels": hints.labels,
         "candidates": hints.candidates,
         "others": hints.others,
-        "given": hints.given,
+        "given": felt,
         "values": [{"label": clue.label, "value": clue.value} for clue in hints.values],
         "cues": [{"quote": shown(cue.quote or ""), "turn": cue.turn} for cue in hints.cues],
         "turns": turns,

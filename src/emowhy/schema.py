@@ -13,8 +13,9 @@ ANSWERS = ("choice", "intensity", "valence", "arousal", "dominance")
 FIELDS = ("observations", "interpretation", "reasoning", "emotions", "causes", "explanation", *ANSWERS)
 """The reply fields there are, in the order in which a reply gives them: reasons before labels."""
 
-_TENTHS = [tenth / 10 for tenth in range(11)]
-_RATINGS = [tenth / 10 for tenth in range(10, 51)]
+# Numbers as text: engines compile a list of decimal fractions to their last binary digit (2.1000000000000001).
+_TENTHS = [f"{tenth / 10:.1f}" for tenth in range(11)]
+_RATINGS = [f"{tenth / 10:.1f}" for tenth in range(10, 51)]
 
 MOST_EMOTIONS = 3
 MOST_CAUSES = 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -142,17 +142,30 @@ def reasons(label: str, text: str, id: str) -> tuple[Draft, Written]:
     return asked, Written("{}", {}, "verbaliser", text)
 
 
+def lost(reading: Reading, pairs: Sequence[tuple[Draft, Written]]) -> set[str]:
+    return {id for id, verdict in reading.read(pairs).items() if not verdict.found}
+
+
 def test_a_label_is_found_by_how_much_the_text_raises_it_not_by_how_common_it_is() -> None:
     # the reader says neutral .6, joy .4 and the rest .01 of every text; "storm" makes fear .5, "grief" words are hidden
     reading = Reading({GO.name: Words({"storm": "fear"}, {"joy": 0.4})}, 1)
     pairs = [reasons("fear", "a storm came up", "found"), reasons("fear", "it was nice", "lost")]
-    assert reading.lost(pairs) == {"lost"}
+    assert lost(reading, pairs) == {"lost"}
+
+
+def test_labels_that_the_reader_holds_for_likelier_are_counted() -> None:
+    reading = Reading({GO.name: Words({"storm": "fear"}, {"joy": 0.4})}, 3)
+    told = [reasons("fear", "a storm came up", "first"), reasons("joy", "a storm came up", "third")]
+    # fear .5 (or more), neutral .6, joy .4 with the storm: two are likelier than joy, at most one than fear
+    behind = {id: verdict.behind for id, verdict in reading.read(told).items()}
+    assert behind["third"] == 2
+    assert behind["first"] < behind["third"]
 
 
 def test_neutral_is_found_as_likely_as_it_is() -> None:
     reading = Reading({GO.name: Words({"storm": "fear"})}, 1)
-    assert reading.lost([reasons("neutral", "it is nine", "a")]) == set()
-    assert Reading({GO.name: Words({}, {"joy": 0.9})}, 1).lost([reasons("neutral", "it is nine", "a")]) == {"a"}
+    assert lost(reading, [reasons("neutral", "it is nine", "a")]) == set()
+    assert lost(Reading({GO.name: Words({}, {"joy": 0.9})}, 1), [reasons("neutral", "it is nine", "a")]) == {"a"}
 
 
 def test_the_reader_never_sees_a_label_word() -> None:
@@ -164,17 +177,17 @@ def test_the_reader_never_sees_a_label_word() -> None:
             return super().probabilities(texts)
 
     spy = Spy({})
-    Reading({GO.name: spy}, 1).lost([reasons("anger", "Ann feels anger and is angry, furious, joyful", "a")])
+    Reading({GO.name: spy}, 1).read([reasons("anger", "Ann feels anger and is angry, furious, joyful", "a")])
     assert not any(word in spy.seen[-1] for word in ("anger", "angry", "joyful"))
     assert "Ann feels" in spy.seen[-1]
 
 
 def test_a_label_that_the_reader_cannot_name_is_kept_unread_and_counted() -> None:
     reading = Reading({GO.name: Words({}, {"grief": 0.0})}, 1)
-    assert reading.lost([reasons("grief", "it was nice", "a")]) == set()
+    assert reading.read([reasons("grief", "it was nice", "a")]) == {}
     assert (reading.unread, reading.unknown) == (1, {"grief"})
 
 
 def test_rows_without_reasons_of_our_own_are_not_read() -> None:
     asked, _ = reasons("fear", "", "a")
-    assert Reading({}, 1).lost([(asked, Written("{}", {}, "annotation"))]) == set()
+    assert Reading({}, 1).read([(asked, Written("{}", {}, "annotation"))]) == {}

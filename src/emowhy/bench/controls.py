@@ -17,6 +17,7 @@ import numpy as np
 from emowhy.bench.metrics.constant import best_constant
 from emowhy.bench.metrics.labels import graded, group, jaccard
 from emowhy.bench.scorers import Case, Scorer
+from emowhy.decide import decide
 from emowhy.specialists import Specialist, find_clues
 from emowhy.types import Cause, Clue, Emotion, Explanation, Sample
 
@@ -24,14 +25,14 @@ MOST_REFERENCE = 1000
 """Rows of the reference split that decision rules are fitted on (drawn with the run's seed)."""
 
 _TOGETHER = 256
-_LABEL_RULES = tuple(itertools.product((1, 2, 3, 5), (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)))
+_LABEL_RULES = (*itertools.product((1, 2, 3, 5), (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)), (0, 1.0))
 _QUOTE_RULES = tuple(itertools.product((1, 2, 3), (0.0, 0.3, 0.5, 0.7, 0.9)))
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How clues become an answer: at most `labels` labels whose probability is at least `share` of the highest, and at
-    most `quotes` quotes whose score is `least` or more."""
+    """How clues become an answer: at most `labels` labels whose probability is at least `share` of the highest (with 0,
+    those of `emowhy.decide`), and at most `quotes` quotes whose score is `least` or more."""
 
     labels: int = 1
     share: float = 1.0
@@ -152,6 +153,9 @@ def say_clues(sample: Sample, clues: Sequence[Clue], rule: Rule) -> Explanation:
     told = sorted((c for c in clues if c.kind == "emotion" and c.label), key=lambda c: -(c.score or 0.0))
     best = told[0].score or 0.0 if told else 0.0
     labels = [c for c in told[: rule.labels] if (c.score or 0.0) >= rule.share * best]
+    if not rule.labels:
+        decided = decide({c.label or "": c.score or 0.0 for c in told})
+        labels = [c for c in told if c.label in decided]
     quotes = sorted((c for c in clues if c.kind == "cause" and c.quote), key=lambda c: -(c.score or 0.0))
     answers: dict[str, Any] = {
         c.label: c.value for c in clues if c.kind == "valence" and c.label and c.value is not None

@@ -97,7 +97,7 @@ class Asker:
     def _facts(self, sample: Sample, gold: Gold, shown: Shown, chat: Chat, answers: Mapping[str, float]) -> Facts:
         """What the reply has to say: of the labels that it is given, where it names none itself."""
         hints = weigh(shown.clues, self.taxonomy, shown.policy)
-        given = hints.given if "emotions" not in (chat.schema or {})["properties"] else ()
+        given = hints.felt if "emotions" not in (chat.schema or {})["properties"] else ()
         control_tokens = self.engine.control_tokens
         return Facts(
             person_of(sample, control_tokens),

@@ -55,7 +55,7 @@ def hint(
         wrong = _mislead(sample, clues, strategy, gold, taxonomy, draw)
         state, clues = ("wrong", wrong) if wrong is not None else (state, clues)
     hints = weigh(clues, taxonomy, policy)
-    if strategy == "given" and not set(hints.given) <= set(gold.labels):
+    if strategy == "given" and not set(hints.felt) <= set(gold.labels):
         return Shown(
             policy, "gold" if state == "as found" else state, [*emotion_clues(gold.labels), *_no_emotions(clues)]
         )

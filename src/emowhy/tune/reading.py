@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
+from typing import NamedTuple
 
 from emowhy.specialists.base import Classifier
 from emowhy.specialists.calibration import Array, logit
@@ -26,6 +25,13 @@ _BLANK = (
 """Reasons that tell nothing."""
 
 
+class Verdict(NamedTuple):
+    """Whether the reader finds a gold label, and how many labels it holds for likelier than the first of them."""
+
+    found: bool
+    behind: int
+
+
 @dataclass
 class Reading:
     """Judges reasons by readers, one for each label set; `unread` counts rows whose labels none of them can name."""
@@ -35,8 +41,8 @@ class Reading:
     unread: int = 0
     unknown: set[str] = field(default_factory=set)
 
-    def lost(self, pairs: Sequence[tuple[Draft, Written]]) -> set[str]:
-        """The ids of rows whose reasons do not lead the reader to a gold label.
+    def read(self, pairs: Sequence[tuple[Draft, Written]]) -> dict[str, Verdict]:
+        """How well each row's reasons lead its reader to a gold label, by the rows' ids.
 
         A label is found if it is among the `k` whose
         log-odds the text raises most above those of sentences that say nothing: a reader of short posts holds most
@@ -47,33 +53,32 @@ class Reading:
         for draft, reply in pairs:
             if reply.reasons and draft.facts.told:
                 told[draft.taxonomy.name].append((draft, reply.reasons))
-        return {id for name, some in told.items() for id in self._lost(self.readers[name], some)}
+        return {id: found for name, some in told.items() for id, found in self._read(self.readers[name], some)}
 
-    def _lost(self, reader: Classifier, told: Sequence[tuple[Draft, str]]) -> set[str]:
+    def _read(self, reader: Classifier, told: Sequence[tuple[Draft, str]]) -> Iterator[tuple[str, Verdict]]:
         labels = reader.taxonomy.labels
         blank = reader.probabilities(_BLANK).astype(float)
         known = {label for label, chance in zip(labels, blank.mean(0), strict=True) if chance > 0}
-        lost: set[str] = set()
         for at in range(0, len(told), _AT_ONCE):
             part = told[at : at + _AT_ONCE]
             read = reader.probabilities([hidden(text, reader.taxonomy, d.facts.labels) for d, text in part])
-            for (draft, _), found in zip(part, self._found(read.astype(float), blank, labels), strict=True):
-                wanted = set(draft.facts.told)
-                if not wanted & known:
+            likely, raised = _ranks(-read.astype(float)), _ranks(logit(blank).mean(0) - logit(read.astype(float)))
+            for (draft, _), plain, lifted in zip(part, likely, raised, strict=True):
+                wanted = [label for label in draft.facts.told if label in known]
+                if not wanted:
                     self.unread += 1
-                    self.unknown |= wanted
-                elif not wanted & found:
-                    lost.add(draft.id)
-        return lost
+                    self.unknown |= set(draft.facts.told)
+                    continue
+                places = [labels.index(label) for label in wanted]
+                neutral = [plain[i] for i in places if normalise(labels[i]) == "neutral"]
+                found = min([*lifted[places], *neutral]) < self.k
+                yield draft.id, Verdict(bool(found), int(plain[places[0]]))
 
-    def _found(self, read: Array, blank: Array, labels: Sequence[str]) -> list[set[str]]:
-        """What the reader finds in each text, of probabilities (texts, labels)."""
-        likely = np.argsort(-read, axis=1, kind="stable")[:, : self.k]
-        raised = np.argsort(logit(blank).mean(0) - logit(read), axis=1, kind="stable")[:, : self.k]
-        return [
-            {labels[i] for i in lifted} | {labels[i] for i in first if normalise(labels[i]) == "neutral"}
-            for lifted, first in zip(raised, likely, strict=True)
-        ]
+
+def _ranks(scores: Array) -> Array:
+    """The place of each column in its row's order, from 0 for the lowest score."""
+    found: Array = scores.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+    return found
 
 
 def hidden(text: str, taxonomy: Taxonomy, labels: Sequence[str]) -> str:

@@ -33,14 +33,14 @@ class Written:
     reasons: str | None = None
 
 
-def write_reply(draft: Draft, texts: Mapping[str, str], seed: int) -> Written:
-    """The reply to a draft: gold labels, quotes and numbers, and reasons.
+def write_reply(draft: Draft, texts: Mapping[str, str], seed: int, variant: int = 0) -> Written:
+    """The reply to a draft: gold labels, quotes and numbers, and reasons; the verbaliser words each `variant` anew.
 
     `texts` are an engine's `reasoning` and `explanation`, if it wrote any. An explanation that annotators wrote goes
     first, then the engine's, then the verbaliser's, each only where it fits. Raises Unusable where none does.
     """
     properties = (draft.chat.schema or {})["properties"]
-    draw = draw_of(seed, "write", draft.id)
+    draw = draw_of(seed, "write", draft.id, *([str(variant)] if variant else []))
     values: dict[str, Any] = {}
     sources: dict[str, Source] = {}
     for field in draft.fields:
@@ -70,7 +70,7 @@ def _annotated(draft: Draft, field: str) -> Any:
     if field == "causes":
         return [{"turn": quote.place, "quote": quote.words} for quote in draft.facts.quotes]
     if field in ANSWERS:
-        return draft.answers[field]
+        return draft.answers[field] if field == "choice" else f"{draft.answers[field]:.1f}"
     raise Unusable(f"no annotation for the reply field {field}")
 
 

@@ -27,7 +27,7 @@ from emowhy.tune.hints import Hinters
 from emowhy.tune.keep import fault
 from emowhy.tune.pool import Dropped, Pool, label_set, read_pool, tell
 from emowhy.tune.rationales import UNWRITTEN, write_rationales
-from emowhy.tune.reading import READER, Reading
+from emowhy.tune.reading import READER, Reading, Verdict
 from emowhy.tune.recipe import TuneRecipe
 from emowhy.tune.replies import Written, write_reply
 from emowhy.types import Sample
@@ -35,6 +35,7 @@ from emowhy.types import Sample
 Say = Callable[[str], None]
 
 _AT_ONCE = 256  # samples that specialists see together
+_VARIANTS = 6  # wordings of a reply among which the reader chooses
 _CURES = {
     READER: "a larger rows.reader, or reader: null to ask no reader",
     UNWRITTEN: "another --engine or --model, or rationales: verbaliser",
@@ -73,7 +74,7 @@ def make_rows(
             named = [(f"{number}/{pool.one.name}/{s.id}/{n}", s) for s in samples for n in range(times)]
             drafts = list(_draft(named, pool, asker, hinters, made))
             replies = list(_write(drafts, recipe, writer, out / "rationales.jsonl", made))
-            made.parts[part] += _keep(replies, reading, made)
+            made.parts[part] += _keep(replies, reading, made, recipe.seed)
     _check_any(made)
     about = describe(recipe, pools, made, hinters, reading, looked_at, base, writer)
     _write_files(out, made, about)
@@ -118,11 +119,36 @@ def _write(
             yield draft, reply
 
 
-def _keep(pairs: Sequence[tuple[Draft, Written]], reading: Reading | None, made: Made) -> list[dict[str, Any]]:
+def _keep(
+    pairs: Sequence[tuple[Draft, Written]], reading: Reading | None, made: Made, seed: int
+) -> list[dict[str, Any]]:
     """The rows whose reasons lead the reader to gold."""
-    lost = reading.lost(pairs) if reading is not None else set()
+    if reading is None:
+        return [to_row(draft, reply) for draft, reply in pairs]
+    best = {draft.id: reply for draft, reply in pairs}
+    verdicts = reading.read(pairs)
+    for variant in range(1, _VARIANTS):
+        # the verbaliser has other words for what the reader does not hold likeliest
+        others = list(_reword([pair for pair in pairs if _is_unclear(pair, verdicts)], variant, seed))
+        said = {draft.id: reply for draft, reply in others}
+        for id, verdict in reading.read(others).items():
+            if (not verdict.found, verdict.behind) < (not verdicts[id].found, verdicts[id].behind):
+                verdicts[id], best[id] = verdict, said[id]
+    lost = {id for id, verdict in verdicts.items() if not verdict.found}
     made.dropped += [Dropped(draft.id, draft.data, READER) for draft, _ in pairs if draft.id in lost]
-    return [to_row(draft, reply) for draft, reply in pairs if draft.id not in lost]
+    return [to_row(draft, best[draft.id]) for draft, _ in pairs if draft.id not in lost]
+
+
+def _is_unclear(pair: tuple[Draft, Written], verdicts: Mapping[str, Verdict]) -> bool:
+    verdict = verdicts.get(pair[0].id)
+    return pair[1].source == "verbaliser" and verdict is not None and (verdict.behind > 0 or not verdict.found)
+
+
+def _reword(pairs: Sequence[tuple[Draft, Written]], variant: int, seed: int) -> Iterator[tuple[Draft, Written]]:
+    for draft, _ in pairs:
+        reply = write_reply(draft, {}, seed, variant)
+        if fault(draft, reply) is None:
+            yield draft, reply
 
 
 def to_row(draft: Draft, reply: Written) -> dict[str, Any]:
