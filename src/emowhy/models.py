@@ -22,6 +22,9 @@ ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _CHUNK = 1 << 20
 
+SHIPPED = Path(__file__).parent / "adapters" / EMBEDDED
+"""The adapter that the embedded model has unless another is named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -106,8 +109,13 @@ def find_model(name: str) -> Model:
     return Model(name, name, {"model": name})
 
 
-def find_adapter(name: str | None) -> Path | None:
-    """The folder of a PEFT adapter, or None for none."""
+def find_adapter(name: str | None, model: str | None = None) -> Path | None:
+    """The folder of a PEFT adapter; None for "none".
+
+    Where nothing is named, it is the one that ships for the embedded model, and none for every other `model`.
+    """
+    if name is None and model == EMBEDDED:
+        return SHIPPED if SHIPPED.is_dir() else None
     if name in (None, "none"):
         return None
     path = Path(str(name)).expanduser()
@@ -145,7 +153,7 @@ def adapter_identity(path: Path | None) -> Mapping[str, Any]:
     config = adapter_config(path)
     weights = path / "adapter_model.safetensors"
     return {
-        "adapter": str(path),
+        "adapter": path.name if path == SHIPPED else str(path),
         "adapter_sha256": file_hash(weights) if weights.is_file() else None,
         "adapter_base": config.get("base_model_name_or_path"),
         **_seen(path, "adapter_licence"),

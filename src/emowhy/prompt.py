@@ -80,12 +80,13 @@ def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy, whole_set: 
     Candidates are the chosen labels, filled up to at least two and at most five by those with a
     probability of .1 or more; with `whole_set` they are all the labels that the specialists tell (their
     candidate sets, whose sizes vary with doubt). `exclude` keeps the candidates and every label of .02 or more, at
-    least five; `order` and `adjust` keep all labels reachable. Clues outside a closed label set count for nothing.
+    least five; `order` and `adjust` keep all labels reachable. Clues outside a closed label set count for nothing, and
+    of several specialists' words on a label the last counts.
     """
     if policy == "none":
         return Hints(policy, taxonomy.labels)
     told = [c for c in clues if c.kind == "emotion" and c.label and (taxonomy.is_open or c.label in taxonomy.labels)]
-    ranked = sorted(told, key=lambda c: -(c.score or 0.0))
+    ranked = sorted({c.label: c for c in told}.values(), key=lambda c: -(c.score or 0.0))
     primary = (
         ranked if whole_set else [c for i, c in enumerate(ranked) if i < 2 or c.chosen or (c.score or 0) >= 0.1][:5]
     )

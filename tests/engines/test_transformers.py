@@ -31,6 +31,22 @@ def test_bound_replies_are_whole_json_with_the_schemas_fields_and_labels(engine:
         assert set(answer["emotions"]) <= {"anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"}
 
 
+def test_an_engine_that_does_not_bind_leaves_the_reply_to_the_model_and_says_so(
+    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = dataclasses.replace(chats(max_tokens=8)[0], schema={"enum": ["zyx"]})
+    assert json.loads(engine.generate([odd])[0].text) == "zyx"
+    assert "bind" not in engine.identity()
+    monkeypatch.setattr(engine, "binds", False)
+    assert "zyx" not in engine.generate([odd])[0].text
+    assert engine.identity()["bind"] is False
+
+
+def test_bind_is_a_switch(embedded: Path) -> None:
+    with pytest.raises(EmowhyError, match="bind='offf'"):
+        TransformersEngine(bind="offf")
+
+
 def test_every_chat_gets_its_own_reply_whatever_the_batches(engine: TransformersEngine) -> None:
     asked = [dataclasses.replace(chat) for chat in chats(max_tokens=16) * 2]
     waiting = list(asked)

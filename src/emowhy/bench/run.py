@@ -33,7 +33,7 @@ from emowhy.errors import EmowhyError, MissingError, UsageError, nearest
 from emowhy.prompt import load_strategy
 from emowhy.reasoner import Reasoner, default_strategy
 from emowhy.run import Run
-from emowhy.specialists import DEFAULTS, Specialist, load_specialists
+from emowhy.specialists import DEFAULTS, Specialist, asks_engine, load_specialists
 from emowhy.taxonomy import find_taxonomy
 from emowhy.types import Clue, Sample
 
@@ -206,7 +206,7 @@ def _specialists(ask: Ask, task: Task) -> list[Specialist]:
     names = ask.specialists
     if names is None:
         names = ("emotion", "valence") if "values" in task.metrics else DEFAULTS
-    return load_specialists([n for n in names if n != "likelihood"], find_taxonomy(_labels(ask, task)))
+    return load_specialists([n for n in names if not asks_engine(n)], find_taxonomy(_labels(ask, task)))
 
 
 def _labels(ask: Ask, task: Task) -> str:

@@ -125,11 +125,11 @@ def _models() -> Iterator[Finding]:
 
 def _specialists() -> Iterator[Finding]:
     from emowhy.errors import EmowhyError
-    from emowhy.specialists import SPECIALISTS, load_specialists
+    from emowhy.specialists import SPECIALISTS, asks_engine, load_specialists
     from emowhy.taxonomy import find_taxonomy
 
     for name in SPECIALISTS:
-        if name == "likelihood":
+        if asks_engine(name):
             yield Finding("specialist", name, True, "asks the engine in use, under its model's licence")
             continue
         try:

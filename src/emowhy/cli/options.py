@@ -187,8 +187,8 @@ Specialists = Annotated[
     list[str] | None,
     option(
         "--specialist",
-        help="A specialist: emotion, cue, valence, occlusion, likelihood, lexicon, cause, emotion32, reader, "
-        "NAME@FOLDER, hf:<id>, module:Name; repeatable.",
+        help="A specialist: emotion, cue, valence, occlusion, likelihood, fusion, lexicon, cause, emotion32, "
+        "reader, NAME@FOLDER, hf:<id>, module:Name; repeatable.",
     ),
 ]
 Votes = Annotated[

@@ -39,7 +39,7 @@ class ServerOptions:
         read: dict[str, Any] = {"extra_body": {}}
         for option, value in given.items():
             if option in ("bind", "logprobs"):
-                read[option] = _switch(option, value)
+                read[option] = switch(option, value)
             elif option in known:
                 read[option] = number(option, value, least=0.001 if option == "timeout" else 0)
             elif option.startswith(EXTRA) and option != EXTRA:
@@ -61,7 +61,8 @@ def number(option: str, value: object, least: float = 0.0) -> float:
     return found
 
 
-def _switch(option: str, value: object) -> Switch:
+def switch(option: str, value: object) -> Switch:
+    """A word as a switch; UsageError for any other."""
     words: dict[str, Switch] = {"auto": "auto", "on": "on", "off": "off", "true": "on", "false": "off"}
     if str(value).lower() not in words:
         raise UsageError(f"{option}={value!r}", nearest(str(value), get_args(Switch)))

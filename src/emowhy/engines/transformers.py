@@ -10,6 +10,7 @@ from typing import Any
 
 from emowhy.engines.base import Engine, Take, spell
 from emowhy.engines.chat_ids import chat_ids, control_tokens
+from emowhy.engines.server_options import switch
 from emowhy.errors import EngineError, MissingError, UsageError, missing_extra, nearest
 from emowhy.models import EMBEDDED, adapter_identity, find_adapter, find_model
 from emowhy.types import Chat, Reply, Usage
@@ -19,9 +20,11 @@ _MOST_LOGITS = 2**27
 
 
 class TransformersEngine(Engine):
-    """Options: `batch_size` (rows at once), `device` ("cpu", "cuda", …), `dtype` ("auto", "bfloat16", …), `threads`."""
+    """Options: `batch_size` (rows at once), `device` ("cpu", "cuda", …), `dtype` ("auto", "bfloat16", …), `threads`,
+    and `bind` ("off": replies are not bound to their schema)."""
 
     name = "transformers"
+    binds = True
 
     def __init__(
         self,
@@ -32,10 +35,11 @@ class TransformersEngine(Engine):
         dtype: str = "auto",
         threads: int | str | None = None,
         trust_remote_code: bool = False,
+        bind: str = "auto",
         **unknown: Any,
     ) -> None:
         for option in unknown:
-            known = ("batch_size", "device", "dtype", "threads", "trust_remote_code")
+            known = ("batch_size", "device", "dtype", "threads", "trust_remote_code", "bind")
             raise UsageError(f"the transformers engine has no option {option!r}", nearest(option, known))
         try:
             import torch
@@ -47,8 +51,9 @@ class TransformersEngine(Engine):
         if threads:
             torch.set_num_threads(int(threads))
         self.batch_size = int(batch_size)
+        self.binds = switch("bind", bind) != "off"
         self._found = find_model(model or EMBEDDED)
-        self._adapter = find_adapter(adapter)
+        self._adapter = find_adapter(adapter, self._found.name)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.dtype = _pick_dtype(device) if dtype == "auto" else getattr(torch, dtype)
         load = {"trust_remote_code": trust_remote_code}
@@ -69,6 +74,7 @@ class TransformersEngine(Engine):
             **self._found.identity,
             **adapter_identity(self._adapter),
             "dtype": str(self.dtype),
+            **({} if self.binds else {"bind": False}),
         }
 
     def count_tokens(self, chat: Chat) -> int:
@@ -102,7 +108,7 @@ class TransformersEngine(Engine):
             mask[row, width - len(some) :] = 1
         logprobs = TokenLogprobs(width)
         processors: list[Any] = [logprobs]
-        if any(chat.schema is not None for chat in chats):
+        if self.binds and any(chat.schema is not None for chat in chats):
             after = self._think_end if sampling.thinking else None
             processors.append(BoundReplies([self._grammar(chat) for chat in chats], width, after))
         if sampling.temperature > 0:

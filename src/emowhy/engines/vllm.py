@@ -15,13 +15,15 @@ from emowhy.engines.base import Engine, Take, spell
 from emowhy.engines.chat_ids import chat_ids, control_tokens
 from emowhy.engines.lora import adapter_name as adapter_name
 from emowhy.engines.lora import lora_arguments as lora_arguments
+from emowhy.engines.server_options import switch
 from emowhy.errors import EngineError, MissingError, UsageError
 from emowhy.models import EMBEDDED, adapter_identity, find_adapter, find_model
 from emowhy.types import Chat, Finish, Reply, Usage
 
 
 class VllmEngine(Engine):
-    """Options are vLLM's engine arguments (`tensor_parallel_size=2`, `max_model_len=4096`, `reasoning_parser=…`)."""
+    """Options are vLLM's engine arguments (`tensor_parallel_size=2`, `max_model_len=4096`, `reasoning_parser=…`), and
+    `bind` ("off": replies are not bound to their schema)."""
 
     name = "vllm"
 
@@ -32,9 +34,10 @@ class VllmEngine(Engine):
         except ImportError as error:
             raise missing_vllm() from error
         self._found = find_model(model or EMBEDDED)
-        self._adapter = find_adapter(adapter)
+        self._adapter = find_adapter(adapter, self._found.name)
         arguments: dict[str, Any] = {name.replace("-", "_"): value for name, value in options.items()}
         parser = arguments.pop("reasoning_parser", "")
+        self._binds = switch("bind", arguments.pop("bind", "auto")) != "off"
         arguments = {**lora_arguments(self._adapter), **arguments}
         arguments["structured_outputs_config"] = {**BOUND, "reasoning_parser": parser}
         self._binds_after_thinking = bool(parser)
@@ -63,7 +66,8 @@ class VllmEngine(Engine):
         import vllm
 
         made = {**self._found.identity, **adapter_identity(self._adapter)}
-        return {"engine": self.name, **made, "dtype": str(self._engine.model_config.dtype), "vllm": vllm.__version__}
+        made |= {"dtype": str(self._engine.model_config.dtype), "vllm": vllm.__version__}
+        return {"engine": self.name, **made, **({} if self._binds else {"bind": False})}
 
     def count_tokens(self, chat: Chat) -> int:
         return len(chat_ids(self.tokenizer, chat))
@@ -115,7 +119,7 @@ class VllmEngine(Engine):
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         sampling = chat.sampling
-        bind = chat.schema is not None and (not sampling.thinking or self._binds_after_thinking)
+        bind = self._binds and chat.schema is not None and (not sampling.thinking or self._binds_after_thinking)
         return SamplingParams(
             temperature=sampling.temperature,
             max_tokens=sampling.max_tokens,

@@ -14,7 +14,7 @@ from emowhy.specialists.base import Classifier, Specialist
 from emowhy.taxonomy import Taxonomy
 from emowhy.types import Clue, Sample
 
-__all__ = ["DEFAULTS", "SPECIALISTS", "Classifier", "Specialist", "find_clues", "load_specialists"]
+__all__ = ["DEFAULTS", "SPECIALISTS", "Classifier", "Specialist", "asks_engine", "find_clues", "load_specialists"]
 
 SPECIALISTS = {
     "emotion": "emowhy.specialists.emotion:EmotionSpecialist",
@@ -22,6 +22,7 @@ SPECIALISTS = {
     "valence": "emowhy.specialists.valence:Valence",
     "occlusion": "emowhy.specialists.occlusion:Occlusion",
     "likelihood": "emowhy.specialists.likelihood:Likelihood",
+    "fusion": "emowhy.specialists.fusion:Fusion",
     "lexicon": "emowhy.specialists.lexicon:Lexicon",
     "reader": "emowhy.specialists.reader:Reader",
     "cause": "emowhy.specialists.cause:CauseSpans",
@@ -41,7 +42,7 @@ def load_specialists(
     """
     kinds = {name: _find_kind(name) for name in names if not name.startswith("hf:")}
     if any("emotion" in kind.needs for kind in kinds.values()):
-        gives = [n for n in names if n.startswith("hf:") or kinds[n].kind == "emotion"]
+        gives = [n for n in names if n.startswith("hf:") or (kinds[n].kind == "emotion" and not kinds[n].needs)]
         if not gives:
             names = ("emotion", *names)
             kinds["emotion"] = _find_kind("emotion")
@@ -56,6 +57,11 @@ def load_specialists(
         loaded += [_make(name, kinds.get(name), taxonomy, loaded, engine) for name in ready]
         waiting = [name for name in waiting if name not in ready]
     return loaded
+
+
+def asks_engine(name: str) -> bool:
+    """Whether a specialist reads with the language model in use."""
+    return not name.startswith("hf:") and "engine" in inspect.signature(_find_kind(name)).parameters
 
 
 def _find_kind(name: str) -> type[Specialist]:
