@@ -69,8 +69,8 @@ def bytes_of(folder: Path) -> list[bytes]:
 
 
 def ways(task: str = "goemotions", **options: Any) -> dict[str, str]:
-    ask = Ask(out=Path("run"), engine="scripted", **options)
-    return {way.name(len(ask.models) > 1): way.kind for way in ask.ways(find_task(task)[0])}
+    ask = Ask(out=Path("run"), **{"engine": "scripted", **options})
+    return {ask.name(way): way.kind for way in ask.ways(find_task(task)[0])}
 
 
 def test_one_way_of_asking_has_an_arm_without_hints_and_one_without_reasoning() -> None:
@@ -85,6 +85,19 @@ def test_without_arms_there_is_the_grid_alone() -> None:
 
 def test_an_arm_that_is_in_the_grid_already_is_asked_once() -> None:
     assert ways(strategies=("direct",), hints=("order", "none")) == {"direct-order": "asked", "direct-none": "asked"}
+
+
+def test_an_adapter_stands_beside_its_base_and_several_adapters_beside_each_other() -> None:
+    made = ways(adapters=["runs/tuned"], engine="server", strategies=["cot"], arms=["base", "no_hints"])
+    assert made == {"cot-order": "asked", "cot-none": "variant", "base@cot-order": "variant"}
+    both = ways(adapters=["runs/tuned", "none"], engine="server", strategies=["cot"], arms=["base"])
+    assert both == {"tuned@cot-order": "asked", "base@cot-order": "asked"}
+    assert ways(engine="server", strategies=["cot"], arms=["base"]) == {"cot-order": "asked"}
+
+
+def test_two_adapters_of_one_name_are_refused_before_they_share_a_folder() -> None:
+    with pytest.raises(UsageError, match="two adapters are called 'tuned'"):
+        ways(adapters=["a/tuned", "b/tuned"])
 
 
 def test_a_task_with_its_own_question_brings_its_own_strategies() -> None:

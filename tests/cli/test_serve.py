@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -87,12 +88,22 @@ def test_an_adapter_is_served_under_a_name_that_changes_with_its_content() -> No
     found = flags("--model", "model", "--adapter", str(adapter()))
     assert found["--enable-lora"] == ""
     assert (found["--max-loras"], found["--max-lora-rank"]) == ("1", "16")
-    name, _, path = found["--lora-modules"].partition("=")
-    assert name.startswith("tuned-")
-    assert Path(path) == Path("tuned").absolute()
-    other = flags("--model", "model", "--adapter", str(adapter(1.0)))["--lora-modules"].partition("=")[0]
-    assert other.startswith("tuned-")
-    assert other != name
+    module = json.loads(found["--lora-modules"])
+    assert module["name"].startswith("tuned-")
+    assert Path(module["path"]) == Path("tuned").absolute()
+    other = json.loads(flags("--model", "model", "--adapter", str(adapter(1.0)))["--lora-modules"])
+    assert other["name"].startswith("tuned-")
+    assert other["name"] != module["name"]
+
+
+@pytest.mark.parametrize("folder", ["a,b", "a=b", 'it\'s "two" words', "{name}", "Gefühl"])
+def test_an_adapter_s_path_reaches_the_server_whatever_it_is_made_of(folder: str) -> None:
+    """vLLM reads name=PATH only where no comma is in it; a name is letters, digits, dots and hyphens."""
+    found = flags("--model", "model", "--adapter", str(adapter(name=folder)))
+    module = json.loads(found["--lora-modules"])
+    assert module.keys() == {"name", "path"}
+    assert Path(module["path"]) == Path(folder).absolute()
+    assert re.fullmatch(r"[A-Za-z0-9._-]+", module["name"])
 
 
 @pytest.mark.parametrize(

@@ -305,7 +305,8 @@ def test_the_command_prints_how_to_serve_what_passed(tuned: Path, base: Path) ->
     assert done.exit_code == 0, done.output
     ours, theirs = (shlex.split(line) for line in done.stdout.strip().splitlines()[-3::2])
     assert ours == ["emowhy", "serve", "--model", str(base), "--adapter", str(tuned)]
-    assert f"{adapter_name(tuned)}={tuned}" in theirs
+    module = json.loads(theirs[theirs.index("--lora-modules") + 1])
+    assert module == {"name": adapter_name(tuned), "path": str(tuned)}
     assert theirs[theirs.index("--max-lora-rank") + 1] == "8"
 
 

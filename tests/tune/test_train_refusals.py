@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from emowhy.cli.tune_run import run as command
 from emowhy.errors import EngineError, MissingError, UsageError
 from emowhy.prompt import load_strategy
+from emowhy.tune import train
 from emowhy.tune.learned import Looks
 from emowhy.tune.trainer import AdapterTrainer
 from tune.training import COMMAND, Tune, make_base, make_recipe, one_thread, row, tuner, write_rows
@@ -96,6 +97,32 @@ def test_a_folder_belongs_to_one_training(
         tune(begun, make_recipe(base, **recipe), looks)
 
 
+def test_what_a_recipe_does_not_say_is_its_default_when_a_training_goes_on(tune: Tune, tmp_path: Path) -> None:
+    """A work folder stays good when recipes get another key."""
+    work = tune(tmp_path, looks=Looks(0), stop_after=1).out / "work"
+    asked = json.loads((work / "asked.json").read_text())
+    assert asked["recipe"]["train"].pop("accumulate") == 1
+    (work / "asked.json").write_text(json.dumps(asked))
+    assert tune(tmp_path, looks=Looks(0), stop_after=1).about == {}
+    asked["recipe"]["train"]["gone"] = 1
+    (work / "asked.json").write_text(json.dumps(asked))
+    with pytest.raises(UsageError, match="holds another training: recipe differ"):
+        tune(tmp_path, looks=Looks(0))
+
+
+def test_the_looks_of_the_recipe_and_those_of_the_command_are_one_training(
+    base: Path, tune: Tune, tmp_path: Path
+) -> None:
+    tune(tmp_path, looks=Looks(2, "loss"), stop_after=1)
+    given = make_recipe(base, answer=2, choose="loss")
+    rows = write_rows(tmp_path / "rows", TRAIN, DEV)
+    assert train.run(given, rows, tmp_path, COMMAND, print, stop_after=1) == {}
+    with pytest.raises(UsageError, match="holds another training: looks differ"):
+        train.run(make_recipe(base, answer=3, choose="loss"), rows, tmp_path, COMMAND, print)
+    with pytest.raises(UsageError, match="no figure 'los' to choose by"):
+        train.run(make_recipe(base, choose="los"), rows, tmp_path / "other", COMMAND, print)
+
+
 @pytest.mark.parametrize(
     ("recipe", "looks", "message", "cure"),
     [
@@ -162,7 +189,7 @@ def test_the_command_prints_figures_as_json_and_tells_the_rest_on_stderr(
     """It also says what it cannot do, in a line and with its code."""
     monkeypatch.chdir(tmp_path)
     write_rows(Path("rows"), TRAIN, DEV)
-    recipe = make_recipe(base, epochs=0.5, evaluate_every=1)
+    recipe = make_recipe(base, epochs=0.5, evaluate_every=1, answer=0)
     Path("tiny.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     app = typer.Typer()
     app.command()(command)

@@ -151,7 +151,7 @@ def reload_reasoner(
     reasoner = Reasoner.load(
         engine=bench["engine"],
         model=asked.get("model"),
-        adapter=asked.get("adapter"),
+        adapter=asked.get("adapter") or "none",
         prompts=prompts,
         specialists=() if asked["hints"] == "none" else bench["specialists"],
         engine_options={**kept, **engine_options},

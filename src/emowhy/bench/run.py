@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from emowhy.bench.scorers import Case, find_scorer
 from emowhy.bench.task import Rows, Task, draw, read_split
 from emowhy.engines.base import Engine
 from emowhy.errors import EmowhyError, MissingError, UsageError, nearest
+from emowhy.models import EMBEDDED, find_adapter
 from emowhy.prompt import load_strategy
 from emowhy.reasoner import Reasoner, default_strategy
 from emowhy.run import Run
@@ -37,8 +39,9 @@ from emowhy.specialists import DEFAULTS, Specialist, asks_engine, load_specialis
 from emowhy.taxonomy import find_taxonomy
 from emowhy.types import Clue, Sample
 
-ARMS = ("constant", "specialists", "no_hints", "direct")
-"""The control arms: the best constant answer, the specialists alone, the model without hints and without reasoning."""
+ARMS = ("constant", "specialists", "no_hints", "direct", "base")
+"""The control arms: the best constant answer, the specialists alone, the model without hints, without reasoning, and
+without its adapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,17 @@ class Way:
     strategy: str
     hints: str
     kind: Kind = "asked"
+    adapter: str | None = None
 
-    def name(self, several_models: bool) -> str:
-        """What tables and folders call it."""
+    def name(self, several_models: bool, several_adapters: bool = False) -> str:
+        """What tables and folders call it; "base" says that a model has no adapter beside one that has."""
         said = f"{self.strategy.replace('/', '_')}-{self.hints}"
-        return f"{Path(self.model or 'default').name}@{said}" if several_models else said
+        parts = [Path(self.model or "default").name] if several_models else []
+        if self.adapter == "none":
+            parts.append("base")
+        elif several_adapters:
+            parts.append(Path(self.adapter or "default").name)
+        return "@".join([*parts, said])
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Ask:
     models: Sequence[str | None] = (None,)
     strategies: Sequence[str | None] = (None,)
     hints: Sequence[str] = ("order",)
-    adapter: str | None = None
+    adapters: Sequence[str | None] = (None,)
     specialists: Sequence[str] | None = None
     arms: Sequence[str] = ARMS
     sample: int | None = None
@@ -84,28 +93,40 @@ class Ask:
         for arm in self.arms:
             if arm not in ARMS:
                 raise UsageError(f"unknown arm {arm!r}", nearest(arm, ARMS))
-        names = [Path(model or "default").name for model in dict.fromkeys(self.models)]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise UsageError(f"two models are called {twice!r}", "a run of its own for each; then emowhy bench compare")
+        for what, given in (("models", self.models), ("adapters", self.adapters)):
+            names = [Path(one or "default").name for one in dict.fromkeys(given)]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                cure = "a run of its own for each; then emowhy bench compare"
+                raise UsageError(f"two {what} are called {twice!r}", cure)
 
     def ways(self, task: Task) -> list[Way]:
         """The grid, then the arms that it lacks; the first is what everything is compared with."""
-        found: dict[tuple[str | None, str, str], Way] = {}
+        found: dict[tuple[str | None, str | None, str, str], Way] = {}
 
         def add(way: Way) -> None:
-            found.setdefault((way.model, way.strategy, way.hints), way)
+            found.setdefault((way.model, way.adapter, way.strategy, way.hints), way)
 
-        for model in self.models:
-            for strategy in self.strategies:
-                for hints in self.hints:
-                    asked = task.strategy or strategy or default_strategy(self.engine, model)
-                    add(Way(model, asked, hints))
+        for model, adapter in itertools.product(self.models, self.adapters):
+            for strategy, hints in itertools.product(self.strategies, self.hints):
+                asked = task.strategy or strategy or default_strategy(self.engine, model)
+                add(Way(model, asked, hints, adapter=adapter))
         for way in list(found.values()):
             if "no_hints" in self.arms:
                 add(replace(way, hints="none", kind="variant"))
             if "direct" in self.arms:
                 add(replace(way, strategy=task.direct, kind="variant"))
+            if "base" in self.arms and self._has_adapter(way):
+                add(replace(way, adapter="none", kind="variant"))
         return list(found.values())
+
+    def name(self, way: Way) -> str:
+        """What tables and folders call it."""
+        return way.name(len(self.models) > 1, len(self.adapters) > 1)
+
+    def _has_adapter(self, way: Way) -> bool:
+        if self.engine not in ("transformers", "vllm"):
+            return way.adapter not in (None, "none")
+        return find_adapter(way.adapter, way.model or EMBEDDED) is not None
 
 
 Say = Callable[[str], None]
@@ -119,12 +140,13 @@ def run_tasks(ask: Ask, tasks: Sequence[tuple[Task, Path]], watch: Watcher) -> N
     prepared = [_prepare(ask, task, path, watch.note) for task, path in tasks]
     _write_asked(ask, prepared)
     engine: Engine | None = None
-    for model in ask.models:
+    loaded = dict.fromkeys((way.model, way.adapter) for one in prepared for way in one.ways)
+    for model, adapter in loaded:
         try:
             for one in prepared:
                 for way in one.ways:
-                    if way.model == model:
-                        engine = engine or _load_engine(ask, model)
+                    if (way.model, way.adapter) == (model, adapter):
+                        engine = engine or _load_engine(ask, model, adapter)
                         _explain(ask, one, way, engine, watch)
         finally:
             if engine is not None:
@@ -255,10 +277,10 @@ def _say_all(samples: Sequence[Sample], clues: Mapping[str, Sequence[Clue]], rul
     return join(samples, {s.id: say_clues(s, clues[s.id], own(rules, s.id)) for s in samples})
 
 
-def _load_engine(ask: Ask, model: str | None) -> Engine:
+def _load_engine(ask: Ask, model: str | None, adapter: str | None) -> Engine:
     from emowhy.engines import load_engine
 
-    engine = load_engine(ask.engine, model=model, adapter=ask.adapter, **ask.engine_options)
+    engine = load_engine(ask.engine, model=model, adapter=adapter, **ask.engine_options)
     engine.probe()
     return engine
 
@@ -275,7 +297,7 @@ def _explain(ask: Ask, one: Prepared, way: Way, engine: Engine, watch: Watcher) 
         **options,
     )
     leaks.refuse_trained(one.task, [engine.identity()], ask.allow_leaks)
-    name = way.name(len(ask.models) > 1)
+    name = ask.name(way)
     watch.note(f"{one.task.name}, {name}: {len(one.samples)} rows")
     with Run(one.folder.path / name, reasoner.identity(), {"input": f"{one.task.name}:{one.task.split}"}) as run:
         rows: Iterator[Sample] = iter(one.samples)
@@ -287,7 +309,7 @@ def _write_asked(ask: Ask, prepared: Sequence[Prepared], others: Mapping[str, Ki
         one.task.name: {
             "systems": {
                 **(others or {}),
-                **{way.name(len(ask.models) > 1): way.kind for way in one.ways},
+                **{ask.name(way): way.kind for way in one.ways},
                 **dict.fromkeys(one.controls, "control"),
             },
             "notes": list(one.notes),
@@ -301,7 +323,7 @@ def _write_asked(ask: Ask, prepared: Sequence[Prepared], others: Mapping[str, Ki
         "limit": ask.limit,
         "engine": ask.engine,
         "models": list(ask.models),
-        "adapter": ask.adapter,
+        "adapters": list(ask.adapters),
         "arms": list(ask.arms),
         "specialists": list(ask.specialists) if ask.specialists is not None else None,
         "wheel": str(ask.wheel) if ask.wheel else None,

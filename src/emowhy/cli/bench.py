@@ -82,7 +82,8 @@ def run(
     arms: Annotated[
         str,
         o.option(
-            "--arms", help="Controls beside the model: all, none, or some of constant, specialists, no_hints, direct."
+            "--arms",
+            help="Controls beside the model: all, none, or some of constant, specialists, no_hints, direct, base.",
         ),
     ] = "all",
     allow_leaks: Annotated[
@@ -96,7 +97,9 @@ def run(
     models: Annotated[
         list[str] | None, o.option("--model", help="A model; several (repeat, or a,b) make a grid.")
     ] = None,
-    adapter: o.Adapter = None,
+    adapters: Annotated[
+        list[str] | None, o.option("--adapter", help="A LoRA adapter, or none; several (repeat, or a,b) make a grid.")
+    ] = None,
     base_url: o.BaseUrl = None,
     api_key_env: o.ApiKeyEnv = None,
     engine_args: o.EngineArgs = None,
@@ -151,7 +154,7 @@ def run(
         models=_several(models) or [None],
         strategies=_several(strategies) or [None],
         hints=_several(hints) or ["order"],
-        adapter=adapter,
+        adapters=_several(adapters) or [None],
         specialists=_several(specialists) or None,
         arms=ARMS if arms == "all" else () if arms == "none" else tuple(_several([arms])),
         sample=sample,

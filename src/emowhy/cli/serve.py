@@ -21,7 +21,7 @@ def serve_command(model: str | None, adapter: str | None, port: int, host: str, 
     from emowhy.models import EMBEDDED, find_adapter, find_model
 
     found = find_model(model or EMBEDDED)
-    folder = find_adapter(adapter)
+    folder = find_adapter(adapter, model or EMBEDDED)
     if folder is not None and not (folder / "adapter_model.safetensors").is_file():
         raise MissingError(f"no adapter_model.safetensors in {folder.absolute()}", "check --adapter")
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", found.path]
@@ -30,7 +30,9 @@ def serve_command(model: str | None, adapter: str | None, port: int, host: str, 
     for name, value in lora_arguments(folder).items():
         command += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     if folder is not None:
-        command += ["--lora-modules", f"{adapter_name(folder)}={folder.absolute()}"]
+        # as JSON, since vLLM takes any word with a comma for that
+        module = {"name": adapter_name(folder), "path": str(folder.absolute())}
+        command += ["--lora-modules", json.dumps(module, ensure_ascii=False)]
     return command + more
 
 

@@ -19,19 +19,23 @@ def run(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The adapter's folder (default: runs/<the recipe's name>).")
     ] = None,
-    dev_rows: Annotated[int, typer.Option("--dev-rows", help="How many dev rows each look answers.", min=0)] = 64,
+    dev_rows: Annotated[
+        int | None,
+        typer.Option("--dev-rows", help="How many dev rows each look answers, where not train.answer.", min=0),
+    ] = None,
     choose: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--choose", help="The dev figure of the best checkpoint: overlap (labels and quotes), loss, graded_f, …"
+            "--choose",
+            help="The dev figure of the best checkpoint, where not train.choose: overlap (labels and quotes), loss, …",
         ),
-    ] = "overlap",
+    ] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Keep curves in OUT/tensorboard.")] = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Tune an adapter on rows; the same command again goes on where it stopped.
 
-    Several GPUs: accelerate launch -m emowhy tune run …
+    Several GPUs: accelerate launch -m emowhy tune run …; with --config_file finetune/fsdp.yaml they share one base.
     """
     from emowhy.errors import missing_extra
     from emowhy.tune.recipe import load_recipe
@@ -45,13 +49,11 @@ def run(
     # a card holds no one's folders
     named = [path.name if path.is_absolute() else str(path) for path in (recipe, rows)]
     command = f"emowhy tune run {named[0]} --rows {named[1]}"
-    command += "".join(
-        f" {flag} {given}"
-        for flag, given, usual in (("--dev-rows", dev_rows, 64), ("--choose", choose, "overlap"))
-        if given != usual
-    )
+    flags = (("--dev-rows", dev_rows), ("--choose", choose))
+    command += "".join(f" {flag} {given}" for flag, given in flags if given is not None)
     place = out or Path("runs") / wanted.name
-    looks = Looks(dev_rows, choose, tensorboard)
+    answered = wanted.train.answer if dev_rows is None else dev_rows
+    looks = Looks(answered, choose or wanted.train.choose, tensorboard)
     about = tune(wanted, rows, place, command, _silent if quiet else _say, looks)
     if about:  # of several processes only the main one tells
         print(json.dumps(about["figures"], indent=1))

@@ -48,7 +48,7 @@ class ServerEngine(Engine):
         **options: Any,
     ) -> None:
         self.model = model
-        self.adapter = adapter
+        self.adapter = None if adapter == "none" else adapter
         self.api_key_env = api_key_env
         self.concurrency = self.batch_size = int(number("concurrency", concurrency, least=1))
         self._url, self._query, self.base_url = wire.split_url(base_url)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from accelerate import PartialState
+from pydantic import ValidationError
 
 from emowhy.errors import UsageError
 from emowhy.models import Model
@@ -49,7 +52,7 @@ def check_work(recipe: TuneRecipe, folder: RowsFolder, base: Model, looks: Looks
     """
     path = work / "asked.json"
     asked = {
-        "recipe": recipe.model_dump(mode="json"),
+        "recipe": _compared(recipe),
         "rows": folder.hash,
         "base": dict(base.identity),
         "looks": {"rows": looks.rows, "choose": looks.choose},
@@ -59,8 +62,15 @@ def check_work(recipe: TuneRecipe, folder: RowsFolder, base: Model, looks: Looks
         keep_text(path, json.dumps(asked))
         return
     before = json.loads(path.read_text(encoding="utf-8"))
+    with suppress(ValidationError):  # keys that there are no more: another training
+        before["recipe"] = _compared(TuneRecipe.model_validate(before["recipe"]))
     if differing := [key for key in asked if before.get(key) != asked[key]]:
         raise UsageError(
             f"{work} holds another training: {', '.join(differing)} differ",
             f"name another folder with -o, or delete {work}",
         )
+
+
+def _compared(recipe: TuneRecipe) -> dict[str, Any]:
+    """A recipe as it is read today: what it does not say has its default. `looks` says how dev rows are looked at."""
+    return recipe.model_dump(mode="json", exclude={"train": {"answer", "choose"}})

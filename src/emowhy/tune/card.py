@@ -8,7 +8,7 @@ from typing import Any
 from emowhy.batch import spell_seconds
 from emowhy.engines.lora import unserved
 from emowhy.tune.provenance import Seen
-from emowhy.tune.recipe import LoraRecipe, TuneRecipe
+from emowhy.tune.recipe import LoraRecipe, RewardRecipe, TuneRecipe
 
 _NAMES = {
     "loss": "loss on the completions",
@@ -28,7 +28,7 @@ def card(
     recipe: TuneRecipe, about: Mapping[str, Any], sets: Sequence[Seen], log: Sequence[Mapping[str, Any]], command: str
 ) -> str:
     """The text of README.md. `about` is what goes into `emowhy.json`; `log` has a row for each look at the dev rows."""
-    counts, figures = about["rows"], about["figures"]
+    counts, figures, start = about["rows"], about["figures"], about.get("start")
     by = _BY.get(about["chosen_by"], _NAMES.get(about["chosen_by"], about["chosen_by"]))
     lines = [
         f"# `{recipe.name}`",
@@ -36,11 +36,13 @@ def card(
         f"A LoRA adapter for `{about['base']}`: it answers emowhy's prompts. {_size(recipe.lora, about)}",
         "",
         f"* **Base**: `{about['base']}`, {_revision(about)}; licence: {about['base_licence']}.",
+        *([f"* **Start**: `{start['adapter']}`, {start['sha256']}; its data are below too."] if start else []),
         *(f"* **Data**: {_told(one)}." for one in sets),
         f"* **Rows**: {counts['train']:,} to learn from, {counts['dev']:,} to look at{_left_out(counts)}; "
         f"strategies: {', '.join(about['templates']) or 'not stated'}.",
         f"* **Licence of these weights**: {about['licence']}; "
         + ("commercial use allowed as far as the base's licence allows it." if about["commercial"] else "no trade."),
+        *([f"* **Learned by**: {_earned(recipe.reward)}"] if recipe.reward else []),
         f"* **Recipe**: `{command}`, seed {recipe.seed}; rows {about['rows_sha256']}.",
         f"* **Time**: {spell_seconds(about['seconds'])} on the machine that made it, looks at the dev rows included.",
         *([f"* **Serving**: {'; '.join(reasons)}: merge it first."] if (reasons := _unserved(recipe.lora)) else []),
@@ -51,7 +53,7 @@ def card(
         f"a little. The loss is that of all of them; replies to {counts['generated']} were generated, free of any",
         "grammar, and compared with their completions. Benchmarks say more: see `emowhy bench run`.",
         "",
-        *_table(figures),
+        *_table(figures, "start" if start else "base"),
         "",
         "## Looks",
         "",
@@ -90,16 +92,27 @@ def _told(one: Seen) -> str:
 
 
 def _left_out(counts: Mapping[str, int]) -> str:
-    return f", {counts['too_long']:,} left out as too long" if counts["too_long"] else ""
+    why = {"too_long": "as too long", "unrewarded": "as their replies name no emotion"}
+    return "".join(f", {counts[name]:,} left out {told}" for name, told in why.items() if counts.get(name))
+
+
+def _earned(reward: RewardRecipe) -> str:
+    """How reinforcement learning went; a reader that rewarded is no judge afterwards."""
+    parts = ", ".join(f"{name} {getattr(reward, name):g}" for name in ("labels", "format", "length", "consistency"))
+    flattered = "; the `reader` flatters it, which rewarded it" if reward.consistency else ""
+    return (
+        f"GRPO from verifiable rewards ({parts}), {reward.samples} replies of at most {reward.tokens} tokens a prompt "
+        f"at temperature {reward.temperature:g}, KL {reward.beta:g}{flattered}."
+    )
 
 
 def _unserved(lora: LoraRecipe) -> list[str]:
     return unserved({"r": lora.rank, "use_dora": lora.dora})
 
 
-def _table(figures: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _table(figures: Mapping[str, Mapping[str, float]], beginning: str) -> list[str]:
     before, after = figures["before"], figures["after"]
-    rows = ["| figure | base | tuned |", "|---|---|---|"]
+    rows = [f"| figure | {beginning} | tuned |", "|---|---|---|"]
     for name in dict.fromkeys([*before, *after]):
         told = _NAMES.get(name, f"r of {name.removeprefix('r_')}")
         rows.append(f"| {told} (`{name}`) | {_figure(before, name)} | {_figure(after, name)} |")

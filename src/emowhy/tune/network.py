@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import torch
 
 from emowhy.errors import MissingError, UsageError
@@ -30,11 +33,43 @@ def load_base(found: Model, dtype: torch.dtype) -> tuple[Any, Any]:
     transformers.utils.logging.disable_progress_bar()
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(found.path)
+        if _is_sent_weights():
+            return _load_empty(found.path, dtype), tokenizer
         model = transformers.AutoModelForCausalLM.from_pretrained(found.path, dtype=dtype)
     except OSError as error:
         reason = str(error).splitlines()[0]
         raise MissingError(f"base {found.name!r}: {reason}", "check base in the recipe") from error
     return model, tokenizer
+
+
+def _is_sent_weights() -> bool:
+    """Whether FSDP2 will send this process its share of the weights, which the main process alone reads."""
+    from accelerate import PartialState
+    from transformers.integrations import is_fsdp_enabled
+
+    second = os.environ.get("FSDP_VERSION") == "2"
+    return second and is_fsdp_enabled() and not PartialState().is_main_process
+
+
+def _load_empty(path: str, dtype: torch.dtype) -> Any:
+    """The base with zeros for weights. The system hands out no memory for them: a base of 145 GB is held once, and not
+    by every process of a machine."""
+    import transformers
+    from accelerate import init_empty_weights
+
+    config = transformers.AutoConfig.from_pretrained(path)
+    with init_empty_weights():
+        model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
+    model._apply(lambda held: _untouched_zeros(held) if held.is_meta else held)
+    model.tie_weights()
+    with suppress(OSError):  # some have none
+        model.generation_config = transformers.GenerationConfig.from_pretrained(path)
+    return model
+
+
+def _untouched_zeros(like: torch.Tensor) -> torch.Tensor:
+    """Zeros whose pages nobody has written: torch would write them."""
+    return torch.from_numpy(np.zeros(like.nbytes, np.uint8)).view(like.dtype).view(like.shape)
 
 
 def add_adapter(model: Any, lora: LoraRecipe, seed: int) -> Any:

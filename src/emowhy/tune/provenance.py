@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from emowhy.datasets import find_dataset
+from emowhy.errors import EmowhyError
 from emowhy.tune.folder import Row
 from emowhy.tune.learned import Learned
 from emowhy.tune.recipe import SetRecipe, TuneRecipe
+from emowhy.tune.start import Start
 from emowhy.tune.trainer import AdapterTrainer, dev_figures
 
 
@@ -24,9 +26,25 @@ class Seen:
     source: str | None = None
 
 
-def seen_sets(recipe: TuneRecipe) -> list[Seen]:
-    """The sets that the recipe's rows come from, each once."""
-    return list({one.name: _seen(one) for one in recipe.rows.sets}.values())
+def seen_sets(recipe: TuneRecipe, start: Start | None = None) -> list[Seen]:
+    """The sets that the start has seen and those that the recipe's rows come from, each once."""
+    own = [_seen(one) for one in recipe.rows.sets]
+    return list(dict.fromkeys([*(_seen_before(start) if start else ()), *own]))
+
+
+def _seen_before(start: Start) -> list[Seen]:
+    """What an adapter has learned from, as it says; where it does not say, or says no reason why it allows no trade,
+    something that allows none."""
+    told = start.told
+    try:
+        stated = [Seen(**one) for one in told.get("sets") or ()]
+        found = stated or [_seen(SetRecipe.model_validate(one)) for one in told["recipe"]["rows"]["sets"]]
+    except (EmowhyError, KeyError, TypeError, ValueError):
+        found = []
+    if found and (told.get("commercial") or not all(one.commercial for one in found)):
+        return found
+    name = start.folder.name
+    return [*found, Seen(name, f"what {name} learned from", "not stated", commercial=False)]
 
 
 def _seen(one: SetRecipe) -> Seen:
@@ -43,33 +61,46 @@ def looks_of(trainer: AdapterTrainer) -> list[dict[str, float]]:
 
 
 def describe(
-    recipe: TuneRecipe, learned: Learned, trainer: AdapterTrainer, sets: Sequence[Seen], command: str
+    recipe: TuneRecipe,
+    learned: Learned,
+    start: Start | None,
+    trainer: AdapterTrainer,
+    sets: Sequence[Seen],
+    command: str,
 ) -> dict[str, Any]:
-    """Everything but the figures and the size, which are known once the adapter is written."""
+    """Everything but the figures and the size, which are known once the adapter is written.
+
+    What the start was trained and chosen on, this adapter was too.
+    """
     about, identity = learned.folder.about, learned.base.identity
     free = all(one.commercial for one in sets)
+    before: Mapping[str, Any] = start.told if start else {}
+    unrewarded = getattr(trainer, "unrewarded", 0)
     return {
         "name": recipe.name,
         "base": recipe.base,
         "base_sha256": identity.get("sha256"),
         "base_revision": getattr(learned.model.config, "_commit_hash", None),
         "base_licence": identity.get("licence", "see the base's own card"),
-        "templates": _told(about, "templates"),
+        "start": {"adapter": start.folder.name, "sha256": start.sha256} if start else None,
+        "templates": {**_told(before, "templates"), **_told(about, "templates")},
         "schemas": _told(about, "schemas"),
-        "trained_on": _splits(learned.folder.train, recipe),
-        "chosen_on": _splits(learned.folder.dev, recipe),
+        "trained_on": _joined(before.get("trained_on"), _splits(learned.folder.train, recipe)),
+        "chosen_on": _joined(before.get("chosen_on"), _splits(learned.folder.dev, recipe)),
         "licence": "Apache-2.0" if free else "research only: see data",
         "commercial": free,
         "data": "; ".join(f"{one.title}, {one.licence}" for one in sets),
+        "sets": [asdict(one) for one in sets],
         "recipe": recipe.model_dump(mode="json"),
         "command": command,
         "seed": recipe.seed,
         "rows_sha256": learned.folder.hash,
         "rows": {
-            "train": len(learned.train.examples),
+            "train": len(learned.train.examples) - unrewarded,
             "dev": len(learned.dev.examples),
             "too_long": len(learned.train.too_long) + len(learned.dev.too_long),
             "generated": len(learned.asked),
+            **({"unrewarded": unrewarded} if recipe.reward else {}),
         },
         "chosen_by": trainer.choose,
         "step": trainer.state.best_global_step,
@@ -83,6 +114,10 @@ def _splits(rows: Sequence[Row], recipe: TuneRecipe) -> list[str]:
     """The "set:split"s that rows come from; files of one's own are no split of any benchmark."""
     files = {one.name for one in recipe.rows.sets if one.file is not None}
     return [name for name in dict.fromkeys(row.data for row in rows) if name not in files]
+
+
+def _joined(before: Sequence[str] | None, now: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*(before or ()), *now]))
 
 
 def _told(about: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class LoraRecipe(_Part):
     """
 
     rank: Annotated[int, Field(ge=1)] = 16
-    alpha: Annotated[float, Field(gt=0)] = 32
+    alpha: Annotated[float, Field(gt=0)] = 32.0
     modules: Literal["all"] | tuple[str, ...] = "all"
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     rslora: bool = False
@@ -129,6 +129,35 @@ class TrainRecipe(_Part):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     evaluate_every: Annotated[int, Field(ge=1)] = 100
     """Steps between two looks at the dev rows, each of which keeps a checkpoint."""
+    answer: Annotated[int, Field(ge=0)] = 64
+    """How many dev rows each look answers; 0 leaves the loss on all of them."""
+    choose: str = "overlap"
+    """The dev figure of the best checkpoint: overlap (labels and quotes), loss, graded_f, …"""
+
+
+class RewardRecipe(_Part):
+    """Reinforcement learning instead of learning by heart: what a reply earns, and how many are tried.
+
+    `labels`, `format`, `length` and `consistency` are the weights of the parts of `emowhy.tune.rewards`. Each prompt is
+    answered `samples` times at `temperature`, in at most `tokens` tokens; `beta` weighs the divergence from the weights
+    that the training began with. In `train` a batch then counts prompts, and `max_tokens` bounds a prompt with its gold
+    reply as ever.
+    """
+
+    labels: Weight = 1.0
+    format: Weight = 0.2
+    length: Weight = 0.2
+    consistency: Weight = 0.0
+    samples: Annotated[int, Field(ge=2)] = 8
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    beta: Annotated[float, Field(ge=0)] = 0.0
+    tokens: Annotated[int, Field(ge=1)] = 192
+
+    @model_validator(mode="after")
+    def _check(self) -> RewardRecipe:
+        if not self.labels + self.format + self.consistency:
+            raise ValueError("a length alone is nothing to learn: give labels, format or consistency a weight")
+        return self
 
 
 class EvaluateRecipe(_Part):
@@ -139,18 +168,30 @@ class EvaluateRecipe(_Part):
 
 
 class TuneRecipe(_Part):
-    """Everything that makes an adapter what it is; `base` is the model's name."""
+    """Everything that makes an adapter what it is; `base` is the model's name.
+
+    `start` is the folder of an adapter to go on from, relative to the working directory; with `reward` the adapter
+    learns from its own replies what they earn (GRPO), without it from the rows' completions.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._\-]*$")]
     seed: int = 0
     base: str
     rows: RowsRecipe
     lora: LoraRecipe = LoraRecipe()
+    start: str | None = None
     train: TrainRecipe = TrainRecipe()
+    reward: RewardRecipe | None = None
     evaluate: EvaluateRecipe = EvaluateRecipe()
 
+    @model_validator(mode="after")
+    def _check(self) -> TuneRecipe:
+        if self.reward is not None:
+            _check_rewarded(self)
+        return self
 
-_PARTS = (TuneRecipe, RowsRecipe, SetRecipe, Dropout, LoraRecipe, TrainRecipe, EvaluateRecipe)
+
+_PARTS = (TuneRecipe, RowsRecipe, SetRecipe, Dropout, LoraRecipe, TrainRecipe, RewardRecipe, EvaluateRecipe)
 
 
 def load_recipe(path: Path) -> TuneRecipe:
@@ -161,3 +202,19 @@ def load_recipe(path: Path) -> TuneRecipe:
 def _check_weights(name: str, weights: dict[Any, float]) -> None:
     if not any(weights.values()):
         raise ValueError(f"all weights of {name} are 0")
+
+
+def _check_rewarded(recipe: TuneRecipe) -> None:
+    """What a reward cannot go with."""
+    hinting = {*recipe.rows.specialists, *(name for one in recipe.rows.sets for name in one.specialists or ())}
+    read = bool(recipe.reward and recipe.reward.consistency)
+    wrong = {
+        "the reader rewards the explanations, so it cannot give hints for them too": read
+        and any(name.partition("@")[0] == "reader" for name in hinting),
+        "with a reward lora.dropout must be 0: replies are learned from as they were sampled": recipe.lora.dropout > 0,
+        "with a reward train.packing must be false: replies are sampled beside each other": recipe.train.packing,
+        "with a reward lora.modules cannot have lm_head: GRPO does not reach it": "lm_head" in recipe.lora.modules,
+    }
+    for why, applies in wrong.items():
+        if applies:
+            raise ValueError(why)
