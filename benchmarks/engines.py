@@ -48,7 +48,7 @@ def inprocess(rounds: int, count: int) -> dict[str, Any]:
     from emowhy.taxonomy import find_taxonomy
     from emowhy.types import Sampling
 
-    engine = VllmEngine(max_model_len=2048)
+    engine = VllmEngine(adapter="none", max_model_len=2048)
     sampling = Sampling(max_tokens=ROOM)
     reasoner = Reasoner(engine, load_strategy("direct"), find_taxonomy("ekman"), hints="none", sampling=sampling)
     samples = demo_samples(count)

@@ -112,10 +112,11 @@ def find_model(name: str) -> Model:
 def find_adapter(name: str | None, model: str | None = None) -> Path | None:
     """The folder of a PEFT adapter; None for "none".
 
-    Where nothing is named, it is the one that ships for the embedded model, and none for every other `model`.
+    Where nothing is named, it is the one that ships for the embedded model (called as that model is), and none for
+    every other `model`.
     """
-    if name is None and model == EMBEDDED:
-        return SHIPPED if SHIPPED.is_dir() else None
+    if name == SHIPPED.name or (name is None and model == EMBEDDED):
+        return SHIPPED
     if name in (None, "none"):
         return None
     path = Path(str(name)).expanduser()

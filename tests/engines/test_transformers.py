@@ -18,7 +18,7 @@ from engines.local import TEXTS, chats, check_token_logprobs, label_logprobs, sa
 
 @pytest.fixture(scope="module")
 def engine(embedded: Path) -> Iterator[TransformersEngine]:
-    made = TransformersEngine(batch_size=4)
+    made = TransformersEngine(adapter="none", batch_size=4)
     yield made
     made.close()
 

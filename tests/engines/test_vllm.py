@@ -83,7 +83,7 @@ def test_a_chat_that_is_too_long_is_an_error_reply_and_the_others_go_on(engine: 
 
 def test_the_adapter_reaches_vllm_as_peft_applies_it(engine: VllmEngine, adapter: Path) -> None:
     ours = label_logprobs(engine)
-    plain, tuned = TransformersEngine(), TransformersEngine(adapter=str(adapter))
+    plain, tuned = TransformersEngine(adapter="none"), TransformersEngine(adapter=str(adapter))
     without, peft = label_logprobs(plain), label_logprobs(tuned)
     effect = max(abs(a - b) for a, b in zip(peft, without, strict=True))
     difference = max(abs(a - b) for a, b in zip(ours, peft, strict=True))

@@ -56,13 +56,10 @@ class Way:
 
     def name(self, several_models: bool, several_adapters: bool = False) -> str:
         """What tables and folders call it; "base" says that a model has no adapter beside one that has."""
-        said = f"{self.strategy.replace('/', '_')}-{self.hints}"
         parts = [Path(self.model or "default").name] if several_models else []
-        if self.adapter == "none":
-            parts.append("base")
-        elif several_adapters:
-            parts.append(Path(self.adapter or "default").name)
-        return "@".join([*parts, said])
+        if several_adapters:
+            parts.append("base" if self.adapter == "none" else Path(self.adapter or "default").name)
+        return "@".join([*parts, f"{self.strategy.replace('/', '_')}-{self.hints}"])
 
 
 @dataclass(frozen=True)
@@ -121,7 +118,8 @@ class Ask:
 
     def name(self, way: Way) -> str:
         """What tables and folders call it."""
-        return way.name(len(self.models) > 1, len(self.adapters) > 1)
+        beside = way.adapter not in self.adapters  # the arm "base"
+        return way.name(len(self.models) > 1, len(self.adapters) > 1 or beside)
 
     def _has_adapter(self, way: Way) -> bool:
         if self.engine not in ("transformers", "vllm"):

