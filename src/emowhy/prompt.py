@@ -110,7 +110,7 @@ def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy, whole_set: 
 def _given(ranked: Sequence[Clue]) -> tuple[str, ...]:
     """The labels taken as decided: those that probabilities decide for or, where a specialist tells none, the chosen
     ones, at most three, or else the first."""
-    if found := decide({c.label: c.score for c in reversed(ranked) if c.label and c.score}):
+    if found := decide({c.label: c.score for c in ranked if c.label and c.score}):
         return found
     told = [c for c in ranked if c.label]
     return tuple(c.label or "" for c in [c for c in told if c.chosen][:3] or told[:1])

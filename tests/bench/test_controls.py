@@ -144,6 +144,7 @@ CLUES = (emotion("fear", 0.2), emotion("joy", 0.8), emotion("surprise", 0.5), qu
         (Rule(1, 0.1, 1, 0.0), ["joy"], ["It"]),
         (Rule(3, 0.5, 3, 0.7), ["joy", "surprise"], ["It"]),  # fear is under half of joy
         (Rule(5, 0.1, 3, 0.0), ["joy", "surprise", "fear"], ["It", "rains"]),
+        (Rule(0, 1.0, 1, 0.0), ["joy", "surprise"], ["It"]),  # 1.3/3 is more than .8/2 and 1.5/4
     ],
 )
 def test_a_rule_takes_the_likeliest_that_are_likely_enough(rule: Rule, labels: list[str], quotes: list[str]) -> None:

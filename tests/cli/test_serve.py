@@ -96,6 +96,14 @@ def test_an_adapter_is_served_under_a_name_that_changes_with_its_content() -> No
     assert other["name"] != module["name"]
 
 
+def test_clients_are_told_the_adapter_s_name_and_the_embedded_model_brings_its_own() -> None:
+    for arguments in (("--model", "model", "--adapter", str(adapter())), ()):
+        name = json.loads(flags(*arguments)["--lora-modules"])["name"]
+        assert f"--adapter {name}" in serve(*arguments).stderr
+    assert "--lora-modules" not in flags("--adapter", "none")
+    assert serve("--adapter", "none").stderr == ""
+
+
 @pytest.mark.parametrize("folder", ["a,b", "a=b", 'it\'s "two" words', "{name}", "Gefühl"])
 def test_an_adapter_s_path_reaches_the_server_whatever_it_is_made_of(folder: str) -> None:
     """vLLM reads name=PATH only where no comma is in it; a name is letters, digits, dots and hyphens."""

@@ -51,7 +51,7 @@ def fused(scores: Mapping[str, float], held: Mapping[str, float], weight: float 
     return {clue.label or "": clue.score or 0.0 for clue in found}
 
 
-def test_opinions_are_mixed_in_log_odds_and_keep_their_sum() -> None:
+def test_opinions_are_mixed_by_their_logarithms_and_keep_their_sum() -> None:
     # √(.64·.25) = .4 and √(.16·.75) = .3464 of together .7464, times the sum .8
     found = fused({"anger": 0.64, "joy": 0.16}, {"anger": 0.25, "joy": 0.75})
     assert found == pytest.approx({"anger": 0.4287, "joy": 0.3713}, abs=1e-4)

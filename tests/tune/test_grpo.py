@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from emowhy.tune.learned import Looks
 from emowhy.tune.recipe import TuneRecipe, load_recipe
 from emowhy.tune.rewards import Rewards
 from emowhy.types import Reply
-from tune.training import Done, Tune, make_base, make_recipe, one_thread, row, same, tuner, write_rows
+from tune.training import Done, Tune, make_recipe, row, same, tuner, write_rows
 
 SHIPPED = Path(__file__).parents[2] / "finetune" / "grpo.yaml"
 TRAIN = [row(i) for i in range(7)]
@@ -30,15 +30,7 @@ NAMELESS = row(8, id="nameless", completion=[{"role": "assistant", "content": js
 UNASKED = row(9, id="unasked", sample=None)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def base(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_base(tmp_path_factory.mktemp("base"), embedded)
+pytestmark = pytest.mark.usefixtures("one_threaded")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from emowhy.tune import build
 from emowhy.tune.export import rounded
 from emowhy.tune.learned import Looks
 from emowhy.tune.trainer import CheckpointError, checkpoints
-from tune.training import COMMAND, Done, Tune, make_base, make_recipe, one_thread, row, same, tuner, write_rows
+from tune.training import COMMAND, Done, Tune, make_recipe, row, same, tuner, write_rows
 
 KILLED = """
 import os, signal, sys, torch
@@ -51,15 +50,7 @@ run(make_recipe(Path(base)), Path(rows), Path(out), command, print, Looks(rows=3
 TESTS = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def base(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_base(tmp_path_factory.mktemp("base"), embedded)
+pytestmark = pytest.mark.usefixtures("one_threaded")
 
 
 @pytest.fixture(scope="module")

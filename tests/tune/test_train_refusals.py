@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +19,13 @@ from emowhy.prompt import load_strategy
 from emowhy.tune import train
 from emowhy.tune.learned import Looks
 from emowhy.tune.trainer import AdapterTrainer
-from tune.training import COMMAND, Tune, make_base, make_recipe, one_thread, row, tuner, write_rows
+from tune.training import COMMAND, Tune, make_recipe, row, tuner, write_rows
 
 TRAIN, DEV = [row(i) for i in range(8)], [row(i) for i in range(20, 22)]
 HASH = load_strategy("direct").hash
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def base(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_base(tmp_path_factory.mktemp("base"), embedded)
+pytestmark = pytest.mark.usefixtures("one_threaded")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,8 @@ import torch
 from emowhy.models import Model
 from emowhy.tune import network
 from emowhy.tune.recipe import LoraRecipe
-from tune.training import make_base, one_thread
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def base(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_base(tmp_path_factory.mktemp("base"), embedded)
+pytestmark = pytest.mark.usefixtures("one_threaded")
 
 
 @pytest.fixture

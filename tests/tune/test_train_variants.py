@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,12 @@ import torch
 from emowhy.tune import build
 from emowhy.tune.learned import Looks
 from emowhy.tune.recipe import TuneRecipe
-from tune.training import Tune, make_base, make_recipe, one_thread, row, tuner, write_rows
+from tune.training import Tune, make_recipe, row, tuner, write_rows
 
 NO_ANSWERS = Looks(0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def base(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_base(tmp_path_factory.mktemp("base"), embedded)
+pytestmark = pytest.mark.usefixtures("one_threaded")
 
 
 @pytest.fixture(scope="module")

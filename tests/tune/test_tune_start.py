@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,9 @@ from emowhy.tune.provenance import seen_sets
 from emowhy.tune.recipe import TuneRecipe
 from emowhy.tune.start import Start, find_start, load_start
 from tune.adapters import change_config, copy, make_adapter, tell
-from tune.training import Tune, make_base, make_recipe, one_thread, row, tuner, write_rows
+from tune.training import Tune, make_recipe, row, tuner, write_rows
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def base(embedded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_base(tmp_path_factory.mktemp("base"), embedded)
+pytestmark = pytest.mark.usefixtures("one_threaded")
 
 
 @pytest.fixture(scope="module")

@@ -57,11 +57,14 @@ def serve(
         flag = key.replace("_", "-")
         more += [f"--no-{flag}"] if value is False else [f"--{flag}", *([] if value is True else [str(value)])]
     command = serve_command(model, adapter, port, host, more)
+    if not only_print and importlib.util.find_spec("vllm") is None:
+        raise missing_vllm()
+    if "--lora-modules" in command:  # a client that names none gets the base
+        name = json.loads(command[command.index("--lora-modules") + 1])["name"]
+        print(f"the adapter is served as {name}: --engine server --adapter {name}", file=sys.stderr)
     if only_print:
         print(shlex.join(command))
         return
-    if importlib.util.find_spec("vllm") is None:
-        raise missing_vllm()
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")  # whoever starts a server wants to see it come up
     quiet_environment()
     os.execv(command[0], command)

@@ -1,7 +1,7 @@
 """`fusion`: the candidates' probabilities, corrected by what the language model itself holds of each. No training.
 
 The language model is asked as the strategy `direct` asks it, and each candidate is scored as the first label of its
-reply. The two opinions are mixed in log-odds, the linear opinion pool's multiplicative kin (Genest and Zidek 1986).
+reply. The two opinions are mixed as a logarithmic opinion pool (Genest and Zidek 1986).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emowhy.taxonomy import Taxonomy
 from emowhy.types import Chat, Clue, Sample, Sampling
 
 WEIGHT = 0.5
-"""The language model's share of the opinion, 0 to 1."""
+"""The language model's share of the opinion, 0 to 1; even, as it was not fitted to any data."""
 
 _MOST = 5  # candidates, the likeliest
 _HEAD = '{"emotions": ["'
