@@ -80,9 +80,10 @@ def reply_schema(
 def _sentence(opening: str, most_words: int) -> dict[str, Any]:
     """One sentence that begins with `opening`, as a pattern (engines mistake a pattern and lengths together).
 
-    Counted in words because xgrammar 0.2 cannot compile a long repetition of single characters.
+    Counted in words, of any length: xgrammar 0.2 takes seconds to compile bounded words (2.6 to 4.6 an opening against
+    0.6 on a CPU core), and cannot compile a long repetition of single characters.
     """
-    word = r'[^ .!?"\\\n\r\t]{1,16}'
+    word = r'[^ .!?"\\\n\r\t]+'
     return {
         "type": "string",
         "pattern": rf"^{re.escape(opening).replace(chr(92) + ' ', ' ')}( {word}){{3,{most_words}}}\.$",

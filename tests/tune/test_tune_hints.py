@@ -131,6 +131,30 @@ def test_only_the_split_that_was_learned_from_is_answered_from_folds(
     assert "emotion learned from goemotions:train" in plain.notes[0]
 
 
+def test_a_file_that_was_learned_last_is_hinted_by_what_had_not_seen_it(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    also = {"file": "../own.jsonl", "licence": "Apache-2.0"}
+    heads = {"emotion": {"kind": "labels", "data": "goemotions", "also": also}}
+    folder = training(tmp_path / "late", heads, teacher={"folds": FOLDS}, finish={"epochs": 1})
+    monkeypatch.setattr("emowhy.tune.hints.read_folds", lambda folder, data, say: ("goemotions", {}))
+    asked: list[str] = []
+
+    def load(names: list[str], taxonomy: Taxonomy) -> list[Words]:
+        asked.extend(names)
+        own = Words({})
+        own.name = names[0]
+        return [own]
+
+    monkeypatch.setattr("emowhy.tune.hints.load_specialists", load)
+    sets = [{"file": name, "labels": "goemotions", "licence": "Apache-2.0"} for name in ("own.jsonl", "other.jsonl")]
+    hinters = Hinters(rows(sets=sets, hints_from={"emotion": str(folder)}, specialists=("emotion",)), data, say)
+    own, other = hinters._recipe.sets
+    assert hinters.of(own, GO)[0].name == f"emotion@{folder / 'work' / 'early'}"
+    assert hinters.of(other, GO)[0].name == "emotion"
+    assert asked == ["emotion", f"emotion@{folder / 'work' / 'early'}", "emotion"]
+
+
 def test_cause_spans_come_from_the_fold_that_had_not_seen_the_dialogue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

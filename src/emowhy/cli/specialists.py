@@ -49,7 +49,7 @@ def train(
     place = out or Path("runs") / wanted.name
     command = f"emowhy specialists train finetune/specialists/{recipe.name}"
     command += f" --seed {seed}" if seed is not None else ""
-    figures = run(wanted, data, place, command, lambda line: print(line, file=sys.stderr, flush=True))
+    figures = run(wanted, data, place, command, lambda line: print(line, file=sys.stderr, flush=True), recipe.parent)
     if not figures:
         return  # of several processes only the main one tells
     print(json.dumps(figures, indent=1))

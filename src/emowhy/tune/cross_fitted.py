@@ -21,6 +21,7 @@ from emowhy.specialists.training import rows
 from emowhy.specialists.training.recipe import HeadRecipe, Recipe
 from emowhy.specialists.training.rows import Array, Say
 from emowhy.taxonomy import find_taxonomy
+from emowhy.tune.recipe import SetRecipe
 
 Table = Mapping[str, npt.NDArray[np.float32]]
 """Text key -> probabilities, shape (labels,)."""
@@ -87,6 +88,12 @@ def read_folds(folder: Path, data: Path | None, say: Say) -> tuple[str, dict[str
         for i, row in zip(held, fitted.probabilities(logits.astype(float)), strict=True):
             table[keys[i]] = row.astype(np.float32)
     return head.data, table
+
+
+def learned_late(folder: Path, one: SetRecipe) -> Path | None:
+    """The folder of what had not seen a set's file yet, where the training learned that in `finish` only."""
+    also = read_training(folder, "labels")[2].also
+    return folder / "work" / "early" if also and one.file and also.name == one.name else None
 
 
 def read_fold(path: Path, shape: tuple[int, int]) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 from emowhy.datasets import find_dataset
 from emowhy.specialists import Classifier, Specialist, load_specialists
 from emowhy.taxonomy import Taxonomy, find_taxonomy
-from emowhy.tune.cross_fitted import CrossFitted, Table, read_folds
+from emowhy.tune.cross_fitted import CrossFitted, Table, learned_late, read_folds
 from emowhy.tune.recipe import RowsRecipe, SetRecipe
 
 Say = Callable[[str], None]
@@ -47,6 +47,8 @@ class Hinters:
             data, own, table = self._emotions()
             if one.name == f"{data}:train" and taxonomy == own:
                 return CrossFitted(specialist, table)
+            if early := learned_late(Path(self._recipe.hints_from["emotion"]), one):
+                return load_specialists([f"emotion@{early}"], taxonomy)[-1]
         if name == "cause" and "cause" in self._recipe.hints_from:
             from emowhy.tune.cross_fitted_causes import CrossFittedCauses
 

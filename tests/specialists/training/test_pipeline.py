@@ -184,6 +184,35 @@ def research_recipe(make_recipe: Make) -> Recipe:
     )
 
 
+# Further rows ---------------------------------------------------------------------------------------------------
+
+
+def test_further_rows_teach_in_finish_what_the_data_lack(data: Path, make_recipe: Make, tmp_path: Path) -> None:
+    more = [f"{who} heard a ghost" for who in ("the baker", "my cousin", "our nurse", "his boss", "a boy", "the king")]
+    gold = [{"text": text, "gold": {"emotions": ["fear"]}} for text in more]
+    lines = [*gold, {"text": "no label here"}, {"text": "unknown", "gold": {"emotions": ["hunger"]}}]
+    (tmp_path / "more.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    also = {"file": "more.jsonl", "licence": "mine alone", "commercial": False, "times": 8}
+    heads = {
+        "emotion": {"kind": "labels", "data": "goemotions", "also": also},
+        "cue": {"kind": "cues", "data": "goemotions", "rows": 8},
+    }
+    recipe = make_recipe(heads=heads, finish={"epochs": 1, "batch": 4, "peak": 1e-2, "peak_head": 3e-2, "average": 0.8})
+    with pytest.raises(MissingError, match=r"more\.jsonl \(licence: mine alone\)"):
+        pipeline.run(recipe, data, tmp_path / "out", "it", quiet, tmp_path / "elsewhere")
+    said: list[str] = []
+    pipeline.run(recipe, data, tmp_path / "out", "it", said.append, tmp_path)
+    assert "more.jsonl: 2 of 8 rows left out: unreadable, or without a label" in said
+    after, before = (EmotionSpecialist(GO, folder) for folder in (tmp_path / "out", tmp_path / "out" / "work" / "early"))
+    unseen, fear = ["the queen heard a ghost"], GO.labels.index("fear")
+    assert after.logits(unseen)[0, fear] > before.logits(unseen)[0, fear] + 1
+    told_after, told_before = (json.loads((one.folder / "config.json").read_text()) for one in (after, before))
+    assert told_after["trained_on"] == ["goemotions:train", "more.jsonl"]
+    assert (told_after["commercial"], told_after["licence"]) == (False, "research only: see data")
+    assert (told_before["trained_on"], told_before["commercial"]) == (["goemotions:train"], True)
+    assert "`more.jsonl`, mine alone: each of its rows 8 times" in (tmp_path / "out" / "README.md").read_text()
+
+
 @pytest.fixture(scope="module")
 def research(research_data: Path, make_recipe: Make, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("research") / "tiny"

@@ -55,6 +55,11 @@ def write(
             "chosen and calibrated on its development rows; its test rows were not used."
             for found in sets.values()
         ),
+        *(
+            f"* **Data**: `{one.also.name}`, {one.also.licence}: each of its rows {one.also.times} times in `finish`."
+            for one in recipe.heads.values()
+            if one.also
+        ),
         "* **Licence of these weights**: "
         + ("Apache-2.0; commercial use allowed" if origin["commercial"] else "research only")
         + f"; seen in all: {origin['data']}.",

@@ -22,6 +22,7 @@ from emowhy.specialists.calibration import (
 )
 from emowhy.specialists.gold import gold_labels
 from emowhy.specialists.training import rows
+from emowhy.specialists.training.loop import Source
 from emowhy.specialists.training.network import Head
 from emowhy.specialists.training.recipe import HeadRecipe
 from emowhy.specialists.training.rows import Array, Say
@@ -96,6 +97,7 @@ class LabelsHead(LearnedHead):
         positives = np.maximum(self.gold.sum(0), 1)
         rare = np.sqrt((len(self.gold) - positives) / positives)
         self._weight = torch.tensor(np.minimum(rare, recipe.positive_weight), dtype=torch.float32)
+        self.also: Source | None = None
         # rows of dev on which only the candidate sets are fitted
         self._kept = np.array([rows.fold_of(rows.text_key(s.words()), 3) == 0 for s in self.dev.samples])
 
@@ -104,6 +106,15 @@ class LabelsHead(LearnedHead):
 
     def targets(self) -> Array:
         return self.gold if self.soft is None else self.soft
+
+    def learn_also(self, folder: Path, tokenizer: Any, say: Say) -> None:
+        """Read the recipe's further rows, whose file lies in `folder`."""
+        if self.recipe.also is None:
+            return
+        samples = rows.read_also(self.recipe.also, folder, self.taxonomy.labels, say)
+        ids, times = self.part(samples, tokenizer).ids, self.recipe.also.times
+        targets = np.tile(gold_labels(samples, self.taxonomy.labels), (times, 1))
+        self.also = Source(self.recipe.also.name, ids * times, {self.name: targets})
 
     def teach(self, probabilities: Array, share: float) -> None:
         """Mix a teacher's probabilities for the training rows into the targets."""

@@ -28,7 +28,7 @@ from emowhy.specialists.training.heads import CuesHead, LabelsHead, LearnedHead,
 from emowhy.specialists.training.loop import Progress, Source, predict, start_rounding, train
 from emowhy.specialists.training.network import PROVENANCE, Network, build, keep_encoder
 from emowhy.specialists.training.quantise import prepare
-from emowhy.specialists.training.recipe import HeadRecipe, Recipe, Schedule
+from emowhy.specialists.training.recipe import HeadRecipe, Recipe, Schedule, before_finish
 from emowhy.specialists.training.teacher import teach
 from emowhy.types import Sample
 
@@ -51,10 +51,12 @@ class Costs:
         _keep_text(self.path, json.dumps(self.seconds))
 
 
-def run(recipe: Recipe, data: Path | None, out: Path, command: str, say: Say) -> dict[str, Any]:
+def run(
+    recipe: Recipe, data: Path | None, out: Path, command: str, say: Say, folder: Path = Path()
+) -> dict[str, Any]:
     """Train what the recipe says into the folder `out`; returns the dev figures that the card holds.
 
-    `out/work` keeps what a resumed run goes on from; delete it when the specialist is done.
+    `folder` is the recipe's, beside which its files lie. `out/work` keeps what a resumed run goes on from; delete it when the specialist is done.
     """
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -69,6 +71,9 @@ def run(recipe: Recipe, data: Path | None, out: Path, command: str, say: Say) ->
     base = Path(recipe.base) if recipe.base else find_encoder()
     tokenizer = _tokenizer(base, recipe.max_tokens)
     heads = {name: _make_head(name, one, data, tokenizer, recipe, say) for name, one in recipe.heads.items()}
+    for head in heads.values():
+        if isinstance(head, LabelsHead):
+            head.learn_also(folder, tokenizer, say)
     _keep_text(work / "recipe.json", recipe.model_dump_json())  # from here on there is something to go on from
     if recipe.teacher:
         for name, head in heads.items():
@@ -84,13 +89,15 @@ def run(recipe: Recipe, data: Path | None, out: Path, command: str, say: Say) ->
     logs = {}
     if recipe.train:
         early = {name: head for name, head in heads.items() if not isinstance(head, CuesHead)}
-        progress = _fit(network, early, recipe.train, work / "train", recipe.seed, say)
+        progress = _fit(network, early, _sources(early), recipe.train, work / "train", recipe.seed, say)
         costs.note("training", progress.seconds)
         logs["train"] = progress.log
     if recipe.finish:
         start_rounding(network, _some_ids(heads), prepare)
         _silver(recipe, heads, base, network, tokenizer, work, costs, say)
-        progress = _fit(network, heads, recipe.finish, work / "finish", recipe.seed, say)
+        also = [head.also for head in heads.values() if isinstance(head, LabelsHead) and head.also]
+        sources = [*_sources(heads), *also]
+        progress = _fit(network, heads, sources, recipe.finish, work / "finish", recipe.seed, say)
         costs.note("finishing", progress.seconds)
         logs["finish"] = progress.log
     if not state.is_main_process:
@@ -170,7 +177,13 @@ def _sources(heads: Mapping[str, LearnedHead]) -> list[Source]:
 
 
 def _fit(
-    network: Network, heads: Mapping[str, LearnedHead], schedule: Schedule, work: Path, seed: int, say: Say
+    network: Network,
+    heads: Mapping[str, LearnedHead],
+    sources: Sequence[Source],
+    schedule: Schedule,
+    work: Path,
+    seed: int,
+    say: Say,
 ) -> Progress:
     losses = {name: (head.loss, head.recipe.weight) for name, head in heads.items()}
 
@@ -179,7 +192,7 @@ def _fit(
         told = {f"{name} {head.main}": found[name][head.main] for name, head in heads.items()}
         return {"choose": sum(heads[name].recipe.weight * found[name][heads[name].main] for name in heads), **told}
 
-    return train(network, _sources(heads), losses, evaluate, schedule, work, seed=seed, say=say)
+    return train(network, sources, losses, evaluate, schedule, work, seed=seed, say=say)
 
 
 def _figures(heads: Mapping[str, LearnedHead], network: Network, whole: bool = False) -> dict[str, dict[str, float]]:
@@ -228,7 +241,7 @@ def _silver(
                 started = time.perf_counter()
                 early = work / "early"
                 early.mkdir(exist_ok=True)
-                _write(recipe, base, network, tokenizer, early)
+                _write(before_finish(recipe), base, network, tokenizer, early)
                 _calibrate(recipe, {n: h for n, h in heads.items() if not isinstance(h, CuesHead)}, early)
                 _keep_text(path, json.dumps(silver.occlude([*train_samples, *head.dev.samples], early, say)))
                 costs.note("silver words", time.perf_counter() - started)
@@ -242,9 +255,10 @@ def provenance(recipe: Recipe, base: Path) -> dict[str, Any]:
     """
     seen = json.loads((base / PROVENANCE).read_text(encoding="utf-8")) if (base / PROVENANCE).is_file() else {}
     sets = {one.data: find_dataset(one.data) for one in recipe.heads.values()}.values()
-    told = [f"{found.title}, {found.licence}" for found in sets]
-    free = all(found.commercial for found in sets) and seen.get("commercial", True)
-    learned = [f"{one.data}:train" for one in recipe.heads.values()]
+    also = [one.also for one in recipe.heads.values() if one.also]
+    told = [*(f"{found.title}, {found.licence}" for found in sets), *(f"{one.name}, {one.licence}" for one in also)]
+    free = all(found.commercial for found in (*sets, *also)) and seen.get("commercial", True)
+    learned = [*(f"{one.data}:train" for one in recipe.heads.values()), *(one.name for one in also)]
     chosen = [f"{one.data}:{rows.dev_split(one)}" for one in recipe.heads.values()]
     return {
         "data": "; ".join(dict.fromkeys([*told, *filter(None, [seen.get("data")])])),

@@ -16,6 +16,24 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Also(_Part):
+    """Further labelled rows, of a `file` in the row format beside the recipe: each is learned `times` times in `finish`.
+
+    The file states its `licence`, and whether that allows `commercial` use. What stands before `finish`
+    (`work/early`) has not seen it: `hints_from` takes the hints on these texts from there.
+    """
+
+    file: str
+    licence: str
+    commercial: bool = False
+    times: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def name(self) -> str:
+        """What a card and a list of what was learned from call it."""
+        return Path(self.file).name
+
+
 class HeadRecipe(_Part):
     """What a head learns, from which data set.
 
@@ -23,7 +41,7 @@ class HeadRecipe(_Part):
     `cues`: telling words, silver-labelled by `occlusion`; `causes`: cause spans in dialogue.
     `weight` is its loss's share; `positive_weight` bounds how much more a rare label's positives count;
     `smoothing` spreads so much of an exclusive label over all; `part` ("1/2", "2/2") uses one half of the rows;
-    `mask_labels` hides label words; `rows` bounds how many are silver-labelled.
+    `mask_labels` hides label words; `rows` bounds how many are silver-labelled; `also` adds rows to `labels`.
     """
 
     kind: Kind
@@ -35,6 +53,7 @@ class HeadRecipe(_Part):
     part: Literal["1/2", "2/2"] | None = None
     mask_labels: bool = False
     rows: int | None = None
+    also: Also | None = None
 
 
 class Schedule(_Part):
@@ -87,6 +106,9 @@ class Recipe(_Part):
     def _check_stages(self) -> Recipe:
         if self.train is None and self.finish is None:
             raise ValueError("neither train nor finish says how to train")
+        more = [head for head in self.heads.values() if head.also]
+        if more and (self.finish is None or any(head.kind != "labels" or head.mask_labels for head in more)):
+            raise ValueError("also is for heads of the kind labels, and is learned in finish")
         if self.folds == 1:
             raise ValueError("one fold leaves nothing to train on: 0 for none, or 2 and more")
         if any(head.kind == "cues" for head in self.heads.values()):
@@ -98,6 +120,12 @@ class Recipe(_Part):
         return self
 
 
+def before_finish(recipe: Recipe) -> Recipe:
+    """The recipe of what stands before `finish`: it has not seen the further rows."""
+    heads = {name: head.model_copy(update={"also": None}) for name, head in recipe.heads.items()}
+    return recipe.model_copy(update={"heads": heads})
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe. Raises UsageError for a file that cannot be read, an unknown key or a wrong value."""
-    return read_model(path, Recipe, "recipe", "finetune/specialists/ holds recipes", (HeadRecipe, Schedule, Teacher))
+    return read_model(path, Recipe, "recipe", "finetune/specialists/ holds recipes", (Also, HeadRecipe, Schedule, Teacher))

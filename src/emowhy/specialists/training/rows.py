@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from emowhy.datasets import find_dataset, find_folder
-from emowhy.errors import InputError, UsageError
-from emowhy.read import Rejected
+from emowhy.errors import InputError, MissingError, UsageError
+from emowhy.read import Rejected, read
 from emowhy.specialists import cause
 from emowhy.specialists.cue import word_places
-from emowhy.specialists.training.recipe import HeadRecipe
+from emowhy.specialists.training.recipe import Also, HeadRecipe
 from emowhy.specialists.words import find_parts
 from emowhy.types import Sample
 
@@ -56,6 +56,20 @@ def read_samples(recipe: HeadRecipe, data: Path | None, split: str, say: Say) ->
     if not samples:
         raise InputError(f"{recipe.data} {split}: no row is left to learn from", "check the files")
     return samples
+
+
+def read_also(also: Also, folder: Path, labels: Sequence[str], say: Say) -> list[Sample]:
+    """The labelled rows of a recipe's further file. Raises MissingError or InputError where there are none."""
+    path = folder / also.file
+    if not path.is_file():
+        raise MissingError(f"no file {path.absolute()} (licence: {also.licence})", "a recipe's files lie beside it")
+    outcomes = list(read(str(path)))
+    known = [row for row in outcomes if isinstance(row, Sample) and row.gold and set(row.gold.emotions or ()) & {*labels}]
+    if len(known) < len(outcomes):
+        say(f"{also.name}: {len(outcomes) - len(known)} of {len(outcomes)} rows left out: unreadable, or without a label")
+    if not known:
+        raise InputError(f"{path}: no row is left to learn from", f"gold.emotions: some of {', '.join(labels[:3])}, …")
+    return known
 
 
 def dev_split(recipe: HeadRecipe) -> str:
