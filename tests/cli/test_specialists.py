@@ -291,7 +291,7 @@ def test_the_command_on_the_card_is_the_one_that_was_typed(
     done = specialists("train", "mine.yaml", "--data", "data", *given)
     assert done.exit_code == 0
     assert json.loads(done.stdout) == {"emotion": {"top1": 0.5}}
-    ((recipe, data, out, command, _),) = ran
+    ((recipe, data, out, command, _, folder),) = ran
     assert recipe.seed == (int(given[1]) if given else 5)
-    assert (data, out) == (Path("data"), Path("runs/mine"))
+    assert (data, out, folder) == (Path("data"), Path("runs/mine"), Path())
     assert command == "emowhy specialists train finetune/specialists/mine.yaml" + told
