@@ -13,8 +13,9 @@ import pytest
 from emowhy.engines import Take
 from emowhy.engines.scripted import ScriptedEngine
 from emowhy.errors import UsageError
+from emowhy.models import EMBEDDED
 from emowhy.prompt import POLICIES, Policy, load_strategy
-from emowhy.reasoner import Job, Reasoner, row_seed
+from emowhy.reasoner import Job, Reasoner, default_strategy, row_seed
 from emowhy.specialists import Specialist
 from emowhy.taxonomy import find_taxonomy
 from emowhy.types import Chat, Clue, Emotion, Explanation, Reply, Sample, Sampling, Turn, Usage
@@ -226,6 +227,17 @@ def test_a_vote_keeps_the_draw_that_the_others_agree_with_most(tmp_path: Path) -
 def test_fewer_than_one_vote_is_a_usage_error(votes: int) -> None:
     with pytest.raises(UsageError, match="votes"):
         Reasoner.load(engine="scripted", votes=votes, specialists=())
+
+
+def test_the_embedded_model_takes_its_labels_as_given_merged_or_not(tmp_path: Path) -> None:
+    for name, base in (("tuned", EMBEDDED), ("other", "owner/other")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "emowhy.json").write_text(json.dumps({"base": base}))
+    told = [(None, "given"), (EMBEDDED, "given"), (str(tmp_path / "tuned"), "given")]
+    told += [(str(tmp_path / "other"), "two_stage"), (str(tmp_path), "two_stage"), ("owner/other", "two_stage")]
+    for model, strategy in told:
+        assert default_strategy("transformers", model) == default_strategy("vllm", model) == strategy
+        assert default_strategy("server", model) == "two_stage"
 
 
 def test_given_takes_its_labels_from_the_clues(tmp_path: Path) -> None:

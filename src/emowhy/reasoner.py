@@ -13,7 +13,7 @@ from typing import Any, cast, overload
 
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
-from emowhy.models import EMBEDDED
+from emowhy.models import EMBEDDED, origin
 from emowhy.parse import Parsed, parse, read_answers, read_causes, read_emotions, score_emotions, split_thinking
 from emowhy.prompt import POLICIES, Hints, Policy, Scores, Step, Strategy, build_chat, fit_chat, load_strategy, weigh
 from emowhy.schema import reply_schema
@@ -351,8 +351,10 @@ def _name(engine: str | Engine) -> str:
 
 
 def default_strategy(engine: str, model: str | None) -> str:
-    """`given` for the embedded model, which is too small to decide; `two_stage` for every other."""
-    embedded = engine in ("transformers", "vllm") and model in (None, EMBEDDED)
+    """`given` for the embedded model (merged with an adapter, too), which is too small to decide; else `two_stage`."""
+    if engine not in ("transformers", "vllm"):
+        return "two_stage"
+    embedded = model in (None, EMBEDDED) or origin(Path(str(model)).expanduser()).get("base") == EMBEDDED
     return "given" if embedded else "two_stage"
 
 

@@ -16,7 +16,7 @@ from emowhy.models import find_encoder
 from emowhy.specialists import cause
 from emowhy.specialists.training import rows as training_rows
 from emowhy.specialists.training.recipe import Recipe
-from emowhy.taxonomy import find_taxonomy
+from emowhy.taxonomy import Taxonomy, find_taxonomy
 from emowhy.tune.cross_fitted import CrossFitted, read_folds
 from emowhy.tune.cross_fitted_causes import read_cause_folds
 from emowhy.tune.hints import Hinters
@@ -143,7 +143,7 @@ def test_a_file_that_was_learned_last_is_hinted_by_what_had_not_seen_it(
     def load(names: list[str], taxonomy: Taxonomy) -> list[Words]:
         asked.extend(names)
         own = Words({})
-        own.name = names[0]
+        monkeypatch.setattr(own, "name", names[0], raising=False)
         return [own]
 
     monkeypatch.setattr("emowhy.tune.hints.load_specialists", load)

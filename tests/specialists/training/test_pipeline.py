@@ -203,7 +203,9 @@ def test_further_rows_teach_in_finish_what_the_data_lack(data: Path, make_recipe
     said: list[str] = []
     pipeline.run(recipe, data, tmp_path / "out", "it", said.append, tmp_path)
     assert "more.jsonl: 2 of 8 rows left out: unreadable, or without a label" in said
-    after, before = (EmotionSpecialist(GO, folder) for folder in (tmp_path / "out", tmp_path / "out" / "work" / "early"))
+    after, before = (
+        EmotionSpecialist(GO, folder) for folder in (tmp_path / "out", tmp_path / "out" / "work" / "early")
+    )
     unseen, fear = ["the queen heard a ghost"], GO.labels.index("fear")
     assert after.logits(unseen)[0, fear] > before.logits(unseen)[0, fear] + 1
     told_after, told_before = (json.loads((one.folder / "config.json").read_text()) for one in (after, before))

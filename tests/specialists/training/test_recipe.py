@@ -90,7 +90,11 @@ def test_the_first_line_is_the_command_that_runs_it(
         (changed(train=None, finish=None), "the file: neither train nor finish says how to train", "mend"),
         (changed(folds=1), "the file: one fold leaves nothing to train on", "mend"),
         (changed(heads=GOOD["heads"] | {"cue": CUES}, finish=None), "cues are learned in finish", "mend"),
-        (changed(heads={"a": GOOD["heads"]["emotion"] | {"also": ALSO | {"tmes": 2}}}), "unknown key heads, a, also, tmes", "did you mean 'times'?"),
+        (
+            changed(heads={"a": GOOD["heads"]["emotion"] | {"also": ALSO | {"tmes": 2}}}),
+            "unknown key heads, a, also, tmes",
+            "did you mean 'times'?",
+        ),
         (changed(heads={"a": VALUES | {"also": ALSO}}), "also is for heads of the kind labels", "mend"),
         (changed(heads={"a": GOOD["heads"]["emotion"] | {"also": ALSO}}, finish=None), "learned in finish", "mend"),
         (changed(heads={"cue": CUES}), "cues are what occlusion finds with a head emotion", "mend"),

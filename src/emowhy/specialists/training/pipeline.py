@@ -51,12 +51,11 @@ class Costs:
         _keep_text(self.path, json.dumps(self.seconds))
 
 
-def run(
-    recipe: Recipe, data: Path | None, out: Path, command: str, say: Say, folder: Path = Path()
-) -> dict[str, Any]:
+def run(recipe: Recipe, data: Path | None, out: Path, command: str, say: Say, folder: Path = Path()) -> dict[str, Any]:
     """Train what the recipe says into the folder `out`; returns the dev figures that the card holds.
 
-    `folder` is the recipe's, beside which its files lie. `out/work` keeps what a resumed run goes on from; delete it when the specialist is done.
+    `folder` is the recipe's, beside which its files lie. `out/work` keeps what a resumed run goes on from;
+    delete it when the specialist is done.
     """
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -254,10 +253,10 @@ def provenance(recipe: Recipe, base: Path) -> dict[str, Any]:
     `trained_on` and `chosen_on` name the splits: those they learned from, and those by which anything was chosen.
     """
     seen = json.loads((base / PROVENANCE).read_text(encoding="utf-8")) if (base / PROVENANCE).is_file() else {}
-    sets = {one.data: find_dataset(one.data) for one in recipe.heads.values()}.values()
+    sets: list[Any] = list({one.data: find_dataset(one.data) for one in recipe.heads.values()}.values())
     also = [one.also for one in recipe.heads.values() if one.also]
     told = [*(f"{found.title}, {found.licence}" for found in sets), *(f"{one.name}, {one.licence}" for one in also)]
-    free = all(found.commercial for found in (*sets, *also)) and seen.get("commercial", True)
+    free = all(one.commercial for one in [*sets, *also]) and seen.get("commercial", True)
     learned = [*(f"{one.data}:train" for one in recipe.heads.values()), *(one.name for one in also)]
     chosen = [f"{one.data}:{rows.dev_split(one)}" for one in recipe.heads.values()]
     return {

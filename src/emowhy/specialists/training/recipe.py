@@ -17,7 +17,7 @@ class _Part(BaseModel):
 
 
 class Also(_Part):
-    """Further labelled rows, of a `file` in the row format beside the recipe: each is learned `times` times in `finish`.
+    """Further labelled rows, of a `file` in the row format beside the recipe, each learned `times` times in `finish`.
 
     The file states its `licence`, and whether that allows `commercial` use. What stands before `finish`
     (`work/early`) has not seen it: `hints_from` takes the hints on these texts from there.
@@ -128,4 +128,6 @@ def before_finish(recipe: Recipe) -> Recipe:
 
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe. Raises UsageError for a file that cannot be read, an unknown key or a wrong value."""
-    return read_model(path, Recipe, "recipe", "finetune/specialists/ holds recipes", (Also, HeadRecipe, Schedule, Teacher))
+    return read_model(
+        path, Recipe, "recipe", "finetune/specialists/ holds recipes", (Also, HeadRecipe, Schedule, Teacher)
+    )

@@ -64,9 +64,10 @@ def read_also(also: Also, folder: Path, labels: Sequence[str], say: Say) -> list
     if not path.is_file():
         raise MissingError(f"no file {path.absolute()} (licence: {also.licence})", "a recipe's files lie beside it")
     outcomes = list(read(str(path)))
-    known = [row for row in outcomes if isinstance(row, Sample) and row.gold and set(row.gold.emotions or ()) & {*labels}]
-    if len(known) < len(outcomes):
-        say(f"{also.name}: {len(outcomes) - len(known)} of {len(outcomes)} rows left out: unreadable, or without a label")
+    samples = [row for row in outcomes if isinstance(row, Sample)]
+    known = [sample for sample in samples if sample.gold and set(sample.gold.emotions or ()) & {*labels}]
+    if lost := len(outcomes) - len(known):
+        say(f"{also.name}: {lost} of {len(outcomes)} rows left out: unreadable, or without a label")
     if not known:
         raise InputError(f"{path}: no row is left to learn from", f"gold.emotions: some of {', '.join(labels[:3])}, …")
     return known
