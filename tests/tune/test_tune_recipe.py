@@ -10,6 +10,7 @@ import yaml
 
 from emowhy.datasets import find_dataset
 from emowhy.errors import UsageError
+from emowhy.models import SHIPPED
 from emowhy.prompt import load_strategy
 from emowhy.tune.pool import label_set
 from emowhy.tune.recipe import load_recipe
@@ -92,10 +93,13 @@ def test_everything_that_a_shipped_recipe_names_is_there(path: Path) -> None:
         assert one.file is None or (path.parent / one.file).is_file()
     for name in recipe.rows.strategies:
         assert len(load_strategy(name).steps) == 1
+    if recipe.start is not None and recipe.start != SHIPPED.name:
+        assert (FINETUNE / f"{Path(recipe.start).name}.yaml").is_file()
     for folder in recipe.rows.hints_from.values():
         assert (FINETUNE / "specialists" / f"{Path(folder).name}.yaml").is_file()
 
 
-def test_what_the_shipped_adapter_learns_from_may_be_used_in_trade() -> None:
-    for one in load_recipe(FINETUNE / "smollm2-135m.yaml").rows.sets:
+@pytest.mark.parametrize("name", ["smollm2-135m-first", "smollm2-135m"])
+def test_what_the_shipped_adapter_learns_from_may_be_used_in_trade(name: str) -> None:
+    for one in load_recipe(FINETUNE / f"{name}.yaml").rows.sets:
         assert find_dataset(one.data).commercial if one.data else one.commercial

@@ -125,6 +125,16 @@ def test_each_use_of_a_sample_is_a_row_of_its_own(data: Path, tmp_path: Path) ->
     assert len({json.dumps(row["prompt"]) for row in rows}) > 10
 
 
+def test_explanations_that_annotators_wrote_are_taught_unless_the_set_says_no(tmp_path: Path) -> None:
+    one = {"file": "own.jsonl", "labels": "goemotions", "licence": "Apache-2.0", "rows": 40}
+    sources = {}
+    for taught in (True, False):
+        make(None, tmp_path / str(taught), sets=[{**one, "explanations": taught}], strategies={"given": 1})
+        sources[taught] = Counter(row["source"] for row in lines(tmp_path / str(taught) / "train.jsonl"))
+    assert sources[True]["annotation"] > 30
+    assert sources[False].keys() == {"verbaliser"}
+
+
 # What is kept apart and left out --------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,8 @@ def read_pool(one: SetRecipe, recipe: TuneRecipe, folder: Path, data: Path | Non
         return [sample for sample in samples if sample.id not in ids]
 
     samples = [row for row in outcomes if isinstance(row, Sample)]
+    if not one.explanations:
+        samples = [replace(s, gold=replace(s.gold, explanation=None)) if s.gold else s for s in samples]
     samples = sieve(samples, _repeats(samples), REPEATED)
     samples = sieve(samples, near_duplicates(samples, barred), LEAK)
     dev = _kept_apart(samples, recipe.rows.dev, recipe.seed)

@@ -25,6 +25,7 @@ class SetRecipe(_Part):
     Up to `rows` samples of `split` are drawn (None: all), each used `times` times and given one of `tasks` by weight.
     `balance` evens out the labels: a sample is drawn with a weight of (its rarest label's count) to the power of
     -balance, so 0 leaves the data as they are. `specialists` give the hints here (None: those of all sets).
+    `explanations` that annotators wrote are taught unless that is false: a very small model learns to invent from them.
     A file states its `labels`, its `licence`, and whether that allows `commercial` use.
     """
 
@@ -36,6 +37,7 @@ class SetRecipe(_Part):
     tasks: Annotated[dict[TaskName, Weight], Field(min_length=1)] = {"explain": 1.0}
     balance: Share = 0.0
     specialists: tuple[str, ...] | None = None
+    explanations: bool = True
     labels: str | None = None
     licence: str | None = None
     commercial: bool = False
