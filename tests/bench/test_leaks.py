@@ -60,7 +60,11 @@ def test_a_split_that_something_was_chosen_on_is_told() -> None:
 def test_the_shipped_specialist_says_what_it_learned_from() -> None:
     (specialist,) = load_specialists(["emotion"], find_taxonomy("goemotions"))
     identity = specialist.identity()
-    assert splits_of([identity], "trained_on") == {"goemotions:train": ["emotion"], "emobank:train": ["emotion"]}
+    assert splits_of([identity], "trained_on") == {
+        "goemotions:train": ["emotion"],
+        "emobank:train": ["emotion"],
+        "own.jsonl": ["emotion"],
+    }
     assert "goemotions:dev" in splits_of([identity], "chosen_on")
 
 
