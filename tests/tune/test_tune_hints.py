@@ -150,6 +150,10 @@ def test_a_file_that_was_learned_last_is_hinted_by_what_had_not_seen_it(
     sets = [{"file": name, "labels": "goemotions", "licence": "Apache-2.0"} for name in ("own.jsonl", "other.jsonl")]
     hinters = Hinters(rows(sets=sets, hints_from={"emotion": str(folder)}, specialists=("emotion",)), data, say)
     own, other = hinters._recipe.sets
+    with pytest.raises(MissingError, match=r"learned own\.jsonl"):
+        hinters.of(own, GO)
+    asked.clear()
+    (folder / "work" / "early").mkdir()
     assert hinters.of(own, GO)[0].name == f"emotion@{folder / 'work' / 'early'}"
     assert hinters.of(other, GO)[0].name == "emotion"
     assert asked == ["emotion", f"emotion@{folder / 'work' / 'early'}", "emotion"]

@@ -91,9 +91,20 @@ def read_folds(folder: Path, data: Path | None, say: Say) -> tuple[str, dict[str
 
 
 def learned_late(folder: Path, one: SetRecipe) -> Path | None:
-    """The folder of what had not seen a set's file yet, where the training learned that in `finish` only."""
+    """The folder of what had not seen a set's file yet, where the training learned that in `finish` only.
+
+    Raises MissingError where that was not kept: only a training with cue words exports it.
+    """
     also = read_training(folder, "labels")[2].also
-    return folder / "work" / "early" if also and one.file and also.name == one.name else None
+    if not (also and one.file and also.name == one.name):
+        return None
+    early = folder / "work" / "early"
+    if not early.is_dir():
+        raise MissingError(
+            f"hints_from: {folder} learned {one.name}, and no {early} has not seen it",
+            "train it with a head of the kind cues, or leave hints_from out",
+        )
+    return early
 
 
 def read_fold(path: Path, shape: tuple[int, int]) -> Array:
