@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emowhy.errors import MissingError, missing_extra
+from emowhy.errors import MissingError, UsageError, missing_extra
 
 EMBEDDED = "smollm2-135m"
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -123,6 +123,14 @@ def find_adapter(name: str | None, model: str | None = None) -> Path | None:
     if not (path / "adapter_config.json").is_file():
         raise MissingError(f"no adapter at {path.absolute()} (looked for adapter_config.json)", "check --adapter")
     return path
+
+
+def adapter_folder(name: str | Path) -> Path:
+    """The folder of an adapter that there must be: its path, or the shipped one's name."""
+    found = find_adapter(str(name))
+    if found is None:
+        raise UsageError(f"{name} is no adapter", "name its folder")
+    return found
 
 
 def adapter_config(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from emowhy.errors import UsageError, nearest
 from emowhy.models import EMBEDDED, origin
 from emowhy.parse import Parsed, parse, read_answers, read_causes, read_emotions, score_emotions, split_thinking
 from emowhy.prompt import POLICIES, Hints, Policy, Scores, Step, Strategy, build_chat, fit_chat, load_strategy, weigh
-from emowhy.schema import reply_schema
+from emowhy.schema import schema_hash
 from emowhy.specialists import DEFAULTS, Classifier, Specialist, find_clues, load_specialists
 from emowhy.taxonomy import Taxonomy, find_taxonomy
 from emowhy.tune.templates import template_warning
@@ -289,12 +289,11 @@ class Reasoner:
 
     def identity(self) -> dict[str, Any]:
         """What was asked for: everything that makes an answer what it is, for the run's fingerprint."""
-        schema = reply_schema(self.strategy.steps[-1].fields, self.taxonomy.labels, (0,), self.sampling.max_tokens)
         return {
             **self.engine.identity(),
             "strategy": self.strategy.name,
             "templates": self.strategy.hash,
-            "schema": hashlib.sha256(repr(schema).encode()).hexdigest()[:16],
+            "schema": schema_hash(self.strategy.steps[-1].fields, self.taxonomy.labels, self.sampling.max_tokens),
             "labels": self.taxonomy.name,
             "hints": self.hints,
             "scores": self.scores,

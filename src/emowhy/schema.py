@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 from typing import Any
 
@@ -97,3 +98,8 @@ def _object(**properties: dict[str, Any]) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def schema_hash(fields: tuple[str, ...], labels: tuple[str, ...], max_tokens: int) -> str:
+    """Names a step's schema for any sample: its fields, labels and lengths, whatever the places of a quote are."""
+    return hashlib.sha256(repr(reply_schema(fields, labels, (0,), max_tokens)).encode()).hexdigest()[:16]

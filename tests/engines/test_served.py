@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,51 +16,15 @@ from emowhy.engines.transformers import TransformersEngine
 from emowhy.engines.vllm import adapter_name
 from emowhy.errors import MissingError
 from engines.local import chats, label_logprobs, samples
+from engines.serving import Served, serve
 
 pytestmark = pytest.mark.vllm
 
 
-@dataclass
-class Served:
-    url: str
-    process: subprocess.Popen[bytes]
-
-
 @pytest.fixture(scope="module")
 def served(adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("served") / "log"
-    more = ["max-model-len=2048", "max-num-seqs=8", "enforce-eager=true"]
-    command = [sys.executable, "-m", "emowhy", "serve", "--port", str(port), "--adapter", str(adapter)]
-    for argument in more:
-        command += ["--engine-arg", argument]
-    with log.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, start_new_session=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 400
-        while not _answers(url + "/health"):
-            if process.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"the server did not come up:\n{log.read_text()[-3000:]}")
-            time.sleep(0.5)  # between two looks; what is waited for is the answer
-        yield Served(url + "/v1", process)
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+    with serve(adapter, tmp_path_factory.mktemp("served") / "log") as server:
+        yield server
 
 
 def test_the_probe_finds_the_base_model_what_it_can_do_and_its_context(served: Served) -> None:

@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emowhy.engines.lora import adapter_name
 from emowhy.engines.server import ServerEngine
 from emowhy.errors import EngineError, MissingError, UsageError
 from emowhy.types import Chat, Message, Reply, Sampling, Usage
@@ -331,6 +333,17 @@ def test_an_adapter_is_what_is_asked_for_and_its_parent_the_model(server: Misbeh
     ask(engine)
     assert (engine.model, engine.adapter, engine.context_length) == ("m", "sad", 512)
     assert server.chats[0].body["model"] == "sad"
+
+
+def test_an_adapter_is_found_by_the_folder_that_it_was_served_from(server: Misbehaving, tmp_path: Path) -> None:
+    """`emowhy serve` names it after its content, so a folder that was tuned anew is another adapter."""
+    for name, content in (("adapter_config.json", "{}"), ("adapter_model.safetensors", "weights")):
+        (tmp_path / name).write_text(content)
+    server.models = [card("m"), card(adapter_name(tmp_path), parent="m")]
+    assert probed(server, adapter=str(tmp_path)).adapter == adapter_name(tmp_path)
+    (tmp_path / "adapter_model.safetensors").write_text("other weights")
+    with pytest.raises(MissingError):
+        engine_at(server, adapter=str(tmp_path)).probe()
 
 
 def test_the_model_is_the_first_that_is_no_adapter(server: Misbehaving) -> None:

@@ -73,7 +73,7 @@ def folder(
         "base": {},
         "templates": {"direct": load_strategy("direct").hash},
         "data": [{"name": "goemotions:train", "labels": "goemotions"}],
-        "recipe": {"base": str(base), "train": {"max_tokens": MOST}},
+        "recipe": {"base": str(base), "train": {"max_tokens": MOST}, "rows": {"reply_tokens": 64}},
         **(about or {}),
     }
     rows = [line(number) for number in range(6)]
@@ -199,6 +199,7 @@ def test_repeats_are_told_apart_from_prompts_with_several_readings(base: Path, t
     ("about", "name", "named"),
     [
         ({"templates": {"direct": "0" * 16}}, "templates", "'direct': its templates were 0000000000000000"),
+        ({"schemas": {"direct": {"goemotions": "0" * 16}}}, "templates", "had the schema 0000000000000000 then"),
         ({"base": {"sha256": "1" * 16}}, "base", "1111111111111111"),
     ],
 )
@@ -244,6 +245,16 @@ def test_a_row_near_a_benchmarks_text_is_a_leak_and_others_are_not(base: Path, t
         assert found["leaks"].rows == ("r1",)
         assert f"goemotions:{split}" in found["leaks"].what
         assert audit(Ask(place, leaky, allow_leaks=True)).good
+
+
+@pytest.mark.usefixtures("no_other_data")
+def test_where_leaks_were_not_looked_for_is_told(base: Path, tmp_path: Path) -> None:
+    place = folder(tmp_path / "rows", base)
+    for data, goemotions in ((None, True), (look_alike(tmp_path / "data"), False)):
+        (unseen,) = [f for f in audit(Ask(place, data)).findings if (f.name, f.grade) == ("leaks", "note")]
+        assert (" goemotions," in unseen.what) == goemotions
+        assert "reccon" in unseen.what
+        assert "--data" in unseen.cure
 
 
 @pytest.mark.usefixtures("no_other_data")

@@ -21,10 +21,12 @@ from emowhy.engines import Engine
 from emowhy.engines.lora import adapter_name
 from emowhy.engines.scripted import ScriptedEngine
 from emowhy.engines.transformers import TransformersEngine
-from emowhy.errors import EmowhyError
-from emowhy.models import adapter_identity, find_model
+from emowhy.errors import EmowhyError, UsageError
+from emowhy.models import SHIPPED, adapter_identity, find_model
 from emowhy.prompt import load_strategy
 from emowhy.reasoner import Reasoner
+from emowhy.schema import schema_hash
+from emowhy.taxonomy import find_taxonomy
 from emowhy.tune.check import CLEARLY, Check, check_adapter, judge, wanted_engines
 from emowhy.tune.finding import Finding, passed
 from emowhy.tune.fit import compare_tensors
@@ -172,6 +174,20 @@ def test_a_strategy_that_is_rendered_otherwise_than_in_tuning_is_refused_by_name
     (found,) = faults(tell(copy(tuned, tmp_path / "a"), base, templates={**right, **templates}))
     assert found.name == "templates"
     assert named in found.what
+
+
+def test_replies_bound_to_another_schema_than_in_tuning_are_refused(base: Path, tuned: Path, tmp_path: Path) -> None:
+    now = schema_hash(load_strategy("direct").steps[-1].fields, find_taxonomy("goemotions").labels, 256)
+    told = {"templates": {"direct": load_strategy("direct").hash}, "recipe": {"rows": {"reply_tokens": 256}}}
+    for hash, wrong in ((now, 0), ("0" * 16, 1)):
+        folder = tell(copy(tuned, tmp_path / hash), base, **told, schemas={"direct": {"goemotions": hash}})
+        assert [one.name for one in faults(folder)] == ["templates"] * wrong
+
+
+def test_the_shipped_adapter_is_checked_by_its_name() -> None:
+    assert Check(Path(SHIPPED.name)).folder == SHIPPED
+    with pytest.raises(UsageError, match="none is no adapter"):
+        Check(Path("none"))
 
 
 def test_templates_of_a_folder_of_ones_own_are_compared_as_they_will_be_used(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from emowhy.errors import EngineError, MissingError, UsageError
 from emowhy.prompt import load_strategy
 from emowhy.tune import train
 from emowhy.tune.learned import Looks
+from emowhy.tune.recipe import EvaluateRecipe
 from emowhy.tune.trainer import AdapterTrainer
 from tune.training import COMMAND, Tune, make_recipe, row, tuner, write_rows
 
@@ -46,8 +48,9 @@ def about(base: Path, other: dict[str, Any]) -> dict[str, Any]:
         ({"base": {"model": "x", "sha256": "feed"}}, "made for feed"),
         ({"templates": {"direct": "0" * 16}}, "other prompts than these rows: direct"),
         ({"templates": {"gone": HASH}}, "other prompts than these rows: gone"),
+        ({"schemas": {"direct": {"goemotions": "0" * 16}}}, "other prompts than these rows: direct: its replies"),
     ],
-    ids=["base", "recipe", "weights", "templates", "strategy"],
+    ids=["base", "recipe", "weights", "templates", "strategy", "schema"],
 )
 def test_rows_that_do_not_belong_to_recipe_base_or_templates_are_refused(
     base: Path, tmp_path: Path, other: dict[str, Any], message: str
@@ -63,6 +66,47 @@ def test_rows_that_do_belong_are_taken(base: Path, tmp_path: Path) -> None:
     """Even where about.json names all that is compared."""
     rows = write_rows(tmp_path / "rows", TRAIN, DEV, about(base, {"rows": {"train": 8, "dev": 2}}))
     assert tuner(base, rows)(tmp_path / "out", stop_after=1).about == {}
+
+
+def test_rows_whose_rationales_an_engine_wrote_are_taken(base: Path, tmp_path: Path) -> None:
+    """`emowhy tune rows --engine` decides that, not the recipe."""
+    recipe = make_recipe(base)
+    told = recipe.model_copy(update={"rows": recipe.rows.model_copy(update={"rationales": "engine"})})
+    made = about(base, {"recipe": told.model_dump(mode="json")})
+    rows = write_rows(tmp_path / "rows", TRAIN, DEV, made)
+    assert tuner(base, rows)(tmp_path / "out", recipe, stop_after=1).about == {}
+
+
+def test_a_tuned_folder_is_no_answer_to_another_training(base: Path, tune: Tune, tmp_path: Path) -> None:
+    done = tune(tmp_path / "out", make_recipe(base, epochs=0.5), Looks(0, "loss"))
+    shutil.rmtree(done.out / "work")
+    again = tune(done.out, make_recipe(base, epochs=0.5), Looks(0, "loss"))
+    assert (again.about, again.said) == (done.about, [f"{done.out} is tuned already"])
+    others = write_rows(tmp_path / "others", TRAIN[1:], DEV)
+    for other, recipe, looks, what in (
+        (tune, make_recipe(base, epochs=0.5, peak=1e-3), Looks(0, "loss"), "recipe"),
+        (tune, make_recipe(base, epochs=0.5), Looks(0, "graded_f"), "choose"),
+        (tuner(base, others), make_recipe(base, epochs=0.5), Looks(0, "loss"), "rows"),
+    ):
+        with pytest.raises(UsageError, match=f"of another training: {what} differ") as told:
+            other(done.out, recipe, looks)
+        assert "-o" in told.value.cure
+
+
+def test_a_training_with_nothing_to_choose_from_says_so(base: Path, tune: Tune, tmp_path: Path) -> None:
+    short, long = make_recipe(base, epochs=0.5, evaluate_every=2), make_recipe(base, epochs=1, evaluate_every=1)
+    said = tune(tmp_path / "short", short, Looks(0, "loss"), stop_after=1).said
+    assert any("one look, after the last of 1 steps" in line for line in said)
+    said = tune(tmp_path / "long", long, Looks(0, "loss"), stop_after=1).said
+    assert not any("one look" in line for line in said)
+
+
+def test_a_training_ends_with_the_command_that_measures_it(base: Path, tune: Tune, tmp_path: Path) -> None:
+    recipe = make_recipe(base, epochs=0.5).model_copy(update={"evaluate": EvaluateRecipe(tasks=("demo",), sample=9)})
+    done = tune(tmp_path / "out", recipe, Looks(0, "loss"))
+    named = f"bench run demo --data DIR --sample 9 --model {base} --adapter"
+    assert f"{named} {done.out}" in done.said[-1]
+    assert named in (done.out / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

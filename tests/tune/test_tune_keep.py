@@ -65,7 +65,7 @@ def test_what_annotators_wrote_goes_first_then_the_engines_text_then_the_verbali
     assert (both.values["reasoning"], both.source, both.reasons) == ("He lost them.", "engine", "He lost them.")
     assert write_reply(asked, {}, 0).source == "verbaliser"
     engine = write_reply(draft("cot"), texts, 0)
-    assert (engine.reasons, engine.source) == (texts["explanation"], "engine")
+    assert (engine.reasons, engine.source) == (f"{texts['explanation']} {texts['reasoning']}", "engine")
     assert write_reply(draft("direct"), texts, 0).source == "annotation"
     assert write_reply(draft("given", told), texts, 0).source == "verbaliser"  # neither begins as the schema asks
 
@@ -86,6 +86,9 @@ PLANTED: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
     "another turn": (SCHEMA, lambda v: v["causes"][0].update(turn=7)),
     "a made-up quote in the text": (QUOTE, lambda v: v.update(explanation="Bo said “I sold the house” to her.")),
     "a straight made-up quote": (QUOTE, lambda v: v.update(explanation='Bo said "I sold the house" to her.')),
+    "a single made-up quote": (QUOTE, lambda v: v.update(explanation="Bo said 'I sold it' to Ann's mother.")),
+    "a curled made-up quote": (QUOTE, lambda v: v.update(reasoning="Bo said ‘I sold the house’ to her.")),
+    "a made-up quote in guillemets": (QUOTE, lambda v: v.update(reasoning="Bo said «I sold the house» to her.")),
     "too long": (SCHEMA, lambda v: v.update(explanation="long " * 80)),
     "a field less": (SCHEMA, lambda v: v.pop("explanation")),
     "a field more": (SCHEMA, lambda v: v.update(thoughts="none")),
@@ -97,6 +100,12 @@ PLANTED: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
 def test_each_planted_fault_is_caught(reason: str, plant: Callable[[dict[str, Any]], None]) -> None:
     asked = draft()
     assert fault(asked, changed(asked, plant)) == reason
+
+
+def test_apostrophes_quote_nothing() -> None:
+    asked = draft()
+    said = "It’s the writers' 'lost your keys' that Bo's sister can't bear, and they're Ann's."
+    assert fault(asked, changed(asked, lambda v: v.update(explanation=said))) is None
 
 
 def test_a_quote_that_the_prompt_does_not_show_is_caught() -> None:

@@ -12,9 +12,9 @@ from emowhy.engines.base import Engine
 from emowhy.prompt import list_strategies
 from emowhy.tune.asking import Asker, Draft
 from emowhy.tune.keep import fault
-from emowhy.tune.rationales import STRATEGY, write_rationales
+from emowhy.tune.rationales import FAILED, STRATEGY, UNWRITTEN, write_rationales
 from emowhy.tune.replies import write_reply
-from emowhy.types import Chat, Reply
+from emowhy.types import Chat, Finish, Reply
 from tune.tuning import CLUES, GO, Base, lost_keys, rows
 
 
@@ -23,14 +23,14 @@ class Writer(Engine):
 
     name = "writer"
 
-    def __init__(self, text: str | None = None) -> None:
-        self.text = text
+    def __init__(self, text: str | None = None, finish: Finish = "stop") -> None:
+        self.text, self.finish = text, finish
         self.chats: list[Chat] = []
 
     def generate(self, chats: Sequence[Chat]) -> list[Reply]:
         self.chats += chats
         reasons = {"reasoning": "Bo lost them.", "explanation": "The person feels anger because they are gone again."}
-        return [Reply(self.text or json.dumps(reasons)) for _ in chats]
+        return [Reply(self.text or json.dumps(reasons), finish=self.finish) for _ in chats]
 
 
 @pytest.fixture
@@ -51,7 +51,9 @@ def test_the_engine_is_told_gold_labels_and_spans_and_not_the_specialists(drafts
 
 
 def test_its_words_are_in_the_row_and_the_row_says_so(drafts: list[Draft], tmp_path: Path) -> None:
-    texts = write_rationales(drafts, Writer(), tmp_path / "r.jsonl", 256, 0)
+    found = write_rationales(drafts, Writer(), tmp_path / "r.jsonl", 256, 0)
+    texts = found.texts
+    assert not found.without
     assert texts.keys() == {draft.id for draft in drafts}
     for draft in drafts:
         reply = write_reply(draft, texts[draft.id], 0)
@@ -77,8 +79,18 @@ def test_what_was_written_is_not_asked_again_and_a_torn_line_counts_for_nothing(
     assert silent.chats == []
 
 
-def test_a_row_that_the_engine_fails_on_is_missing(drafts: list[Draft], tmp_path: Path) -> None:
-    assert write_rationales(drafts, Writer("I would rather not."), tmp_path / "r.jsonl", 256, 0) == {}
+@pytest.mark.parametrize(
+    ("writer", "reason"),
+    [(Writer("I would rather not."), UNWRITTEN), (Writer("", finish="error"), FAILED)],
+    ids=["unreadable", "out of order"],
+)
+def test_a_row_that_the_engine_fails_on_is_told_with_its_reason(
+    drafts: list[Draft], tmp_path: Path, writer: Writer, reason: str
+) -> None:
+    found = write_rationales(drafts, writer, tmp_path / "r.jsonl", 256, 0)
+    assert not found.texts
+    assert found.without == {draft.id: reason for draft in drafts}
+    assert write_rationales(drafts, Writer(), tmp_path / "r.jsonl", 256, 0).texts.keys() == found.without.keys()
 
 
 def test_the_template_is_no_strategy_to_explain_with() -> None:

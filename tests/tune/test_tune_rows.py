@@ -146,6 +146,10 @@ def test_near_duplicates_of_other_splits_and_repeats_are_left_out_and_counted(da
     assert Counter(row["reason"] for row in dropped) == {LEAK: 1, REPEATED: 1} == about["dropped"]
     assert {row["id"] for row in dropped} == {"t1", f"t{len(MANY)}"}
     assert "goemotions:dev" in about["benchmarks_at_hand"]
+    (unseen,) = [note for note in about["notes"] if "not at hand" in note]
+    assert "empathetic_dialogues" in unseen
+    assert "goemotions:test" in unseen
+    assert "goemotions:dev" not in unseen
     assert about["rows"]["train"] == len(MANY) - 1
 
 
@@ -157,6 +161,19 @@ def test_dev_rows_are_a_tenth_at_most_and_share_no_text_with_the_others(data: Pa
         train, dev = ({text_key(row["sample"]["text"]) for row in part} for part in parts)
         assert least <= len(parts[1]) <= most
         assert not train & dev
+
+
+def test_no_set_teaches_what_another_keeps_apart(data: Path, tmp_path: Path) -> None:
+    own = [{"text": f"{text} Really.", "gold": {"emotions": [label]}} for text, label in MANY]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
+    mine = {"file": "own.jsonl", "labels": "goemotions", "licence": "Apache-2.0", "commercial": True}
+    make(data, tmp_path / "rows", folder=tmp_path, sets=[*SETS, mine], dev=6)
+    parts = [lines(tmp_path / "rows" / name) for name in FILES[:2]]
+    train, dev = ({text_key(row["sample"]["text"]).removesuffix(" really") for row in part} for part in parts)
+    assert {row["data"] for row in parts[0]} == {row["data"] for row in parts[1]} == {"goemotions:train", "own.jsonl"}
+    assert not train & dev
+    left = Counter(row["data"] for row in lines(tmp_path / "rows" / "dropped.jsonl") if row["reason"] == DEV_LEAK)
+    assert set(left) == {"goemotions:train", "own.jsonl"}
 
 
 def test_a_dialogue_is_on_one_side(tmp_path: Path) -> None:
@@ -188,6 +205,14 @@ def test_rows_whose_reasons_the_reader_does_not_follow_are_left_out(data: Path, 
     labels = [row["sample"]["gold"]["emotions"][0] for row in lines(tmp_path / "rows" / "train.jsonl")]
     assert set(labels) <= {"gratitude", "neutral"}
     assert about["dropped"][READER] + len(labels) == len(MANY)
+
+
+def test_wordings_that_do_not_fit_are_passed_over_where_others_do(data: Path, tmp_path: Path) -> None:
+    """In a budget this small some of the variants that a reader asks for have no room."""
+    given: dict[str, Any] = {"reader": 1, "strategies": {"cot": 1, "given": 1}, "reply_tokens": 64}
+    about = make(data, tmp_path / "rows", sets=[{"data": "goemotions", "times": 4}], **given)
+    assert about["rows"]["train"] > 0
+    assert about["rows"]["train"] + sum(about["dropped"].values()) == 4 * len(MANY)
 
 
 # Errors ---------------------------------------------------------------------------------------------------------

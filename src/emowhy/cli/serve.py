@@ -62,9 +62,20 @@ def serve(
     if "--lora-modules" in command:  # a client that names none gets the base
         name = json.loads(command[command.index("--lora-modules") + 1])["name"]
         print(f"the adapter is served as {name}: --engine server --adapter {name}", file=sys.stderr)
+        _warn(adapter, model)
     if only_print:
         print(shlex.join(command))
         return
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")  # whoever starts a server wants to see it come up
     quiet_environment()
     os.execv(command[0], command)
+
+
+def _warn(adapter: str | None, model: str | None) -> None:
+    """A client cannot see what a served adapter was tuned on, so it is said here."""
+    from emowhy.models import EMBEDDED, find_adapter, origin
+    from emowhy.tune.templates import changed_templates
+
+    folder = find_adapter(adapter, model or EMBEDDED)
+    for name, how in changed_templates(origin(folder) if folder else {}).items():
+        print(f"warning: it was tuned on the strategy {name!r}, but {how}", file=sys.stderr)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from emowhy.engines.chat_ids import messages_of
+from emowhy.engines.lora import adapter_name
 from emowhy.engines.patience import Trouble
 from emowhy.errors import MissingError, UsageError
 from emowhy.types import Chat, Finish, Reply, Usage
@@ -163,7 +165,7 @@ def choose_model(
         return model, adapter, None
     names = ", ".join(card["id"] for card in served)
     card = _card(served, model) if model else None
-    tuned = _card(served, adapter) if adapter else None
+    tuned = _card(served, adapter) or _card(served, _served_name(adapter)) if adapter else None
     if adapter and not tuned:
         raise MissingError(
             f"no adapter {adapter!r} at {base_url}; served there: {names}",
@@ -184,6 +186,12 @@ def choose_model(
 def _card(served: list[Json], wanted: str) -> Json | None:
     """The served model of that name, or the one made from that folder or Hub id."""
     return next((card for key in ("id", "root") for card in served if card.get(key) == wanted), None)
+
+
+def _served_name(adapter: str) -> str:
+    """Under which name `emowhy serve` serves what lies in a folder here."""
+    folder = Path(adapter).expanduser()
+    return adapter_name(folder) if (folder / "adapter_config.json").is_file() else adapter
 
 
 def _only_model(served: list[Json], tuned: Json | None, base_url: str) -> Json:

@@ -10,14 +10,13 @@ from typing import Any
 
 from emowhy.engines.base import Engine
 from emowhy.prompt import load_strategy
-from emowhy.reasoner import Reasoner
-from emowhy.taxonomy import Taxonomy
+from emowhy.schema import schema_hash
+from emowhy.tune.barred import Scored
 from emowhy.tune.hints import Hinters
 from emowhy.tune.pool import Dropped, Pool
-from emowhy.tune.rationales import STRATEGY
+from emowhy.tune.rationales import FAILED, STRATEGY
 from emowhy.tune.reading import Reading
 from emowhy.tune.recipe import TuneRecipe
-from emowhy.types import Sampling
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -39,7 +38,7 @@ def describe(
     made: Made,
     hinters: Hinters,
     reading: Reading | None,
-    looked_at: Sequence[str],
+    scored: Scored,
     base: Engine,
     writer: Engine | None,
 ) -> dict[str, Any]:
@@ -65,22 +64,29 @@ def describe(
         "trained_on": list(dict.fromkeys(pool.one.name for pool in pools if pool.one.data)),
         "templates": {name: load_strategy(name).hash for name in strategies},
         "schemas": {
-            name: {labels.name: _schema_hash(name, labels, recipe, base) for labels in label_sets}
+            name: {
+                labels.name: schema_hash(load_strategy(name).steps[-1].fields, labels.labels, recipe.rows.reply_tokens)
+                for labels in label_sets
+            }
             for name in strategies
         },
         "rationales": {**writer.identity(), "template": load_strategy(STRATEGY).hash} if writer else "verbaliser",
         "specialists": [dict(identity) for identity in hinters.identities],
         "reader": dict(next(iter(reading.readers.values())).identity()) if reading else None,
-        "benchmarks_at_hand": list(looked_at),
-        "notes": [*hinters.notes, *_notes(made, reading)],
+        "benchmarks_at_hand": list(scored.rows),
+        "notes": [*hinters.notes, *_notes(made, reading, scored)],
         "recipe": recipe.model_dump(mode="json"),
     }
 
 
-def _notes(made: Made, reading: Reading | None) -> list[str]:
+def _notes(made: Made, reading: Reading | None, scored: Scored) -> list[str]:
     notes = []
+    if unseen := scored.unseen():
+        notes.append(f"benchmarks' texts were {unseen}")
     if made.filled:
         notes.append(f"in {made.filled:,} rows the valence specialist read the ratings that nobody had annotated")
+    if failed := sum(one.reason == FAILED for one in made.dropped):
+        notes.append(f"{failed:,} rows are missing since the engine failed; the same command asks for these again")
     if reading is not None and reading.unread:
         unknown = ", ".join(sorted(reading.unknown))
         notes.append(f"{reading.unread:,} rows were kept unread: the reader has no name for {unknown}")
@@ -102,9 +108,3 @@ def _tell_pool(pool: Pool, parts: Mapping[str, Rows], dropped: Sequence[Dropped]
         "kept": {part: sum(row["data"] == name for row in rows) for part, rows in parts.items()},
         "dropped": dict(Counter(one.reason for one in dropped if one.data == name).most_common()),
     }
-
-
-def _schema_hash(name: str, labels: Taxonomy, recipe: TuneRecipe, base: Engine) -> str:
-    """As the manifest of a run with this strategy and these labels has it."""
-    sampling = Sampling(recipe.rows.reply_tokens, seed=recipe.seed)
-    return str(Reasoner(base, load_strategy(name), labels, sampling=sampling).identity()["schema"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from emowhy.bench.leaks import near_duplicates
 from emowhy.datasets import find_dataset, find_folder
 from emowhy.errors import EmowhyError
 from emowhy.tune.audit_rows import AuditRow
-from emowhy.tune.barred import TRAIN_SPLIT
+from emowhy.tune.barred import TRAIN_SPLIT, Scored
 from emowhy.tune.finding import Finding, Grade, rows_named
 from emowhy.types import Sample
 
@@ -19,14 +19,14 @@ _CURE = "take them out, or make the rows again with the benchmarks' files in --d
 
 
 def leak_findings(
-    rows: Sequence[AuditRow], scored: Mapping[str, Sequence[Sample]], data: Path | None, allowed: bool = False
+    rows: Sequence[AuditRow], scored: Scored, data: Path | None, allowed: bool = False
 ) -> Iterator[Finding]:
     """Rows of scored splits, rows with an id of theirs, and rows that are near one of their texts, split by split."""
     grade: Grade = "note" if allowed else "fault"
     samples = [replace(row.sample, id=row.id) for row in rows if row.sample is not None]
     own_ids = {name: _ids_of(name, data) for name in {row.row.data for row in rows}}
     clean = True
-    for name, theirs in scored.items():
+    for name, theirs in scored.rows.items():
         of_it = [row.id for row in rows if row.row.data == name]
         if of_it and name.endswith(f":{TRAIN_SPLIT}"):
             yield Finding(
@@ -40,10 +40,10 @@ def leak_findings(
             if ids:
                 clean = False
                 yield Finding("leaks", grade, f"{rows_named(ids)} {how} {name}", _CURE, tuple(ids))
-    if clean and scored:
-        yield Finding("leaks", "good", f"no row is one of, or near one of, {', '.join(scored)}")
-    if not scored:
-        yield Finding("leaks", "note", "not looked for: no benchmark's files are at hand", "--data FOLDER")
+    if clean and scored.rows:
+        yield Finding("leaks", "good", f"no row is one of, or near one of, {', '.join(scored.rows)}")
+    if unseen := scored.unseen():
+        yield Finding("leaks", "note", unseen, "--data FOLDER, for those that you have")
 
 
 def _is_of(row: AuditRow, scored: str, known: set[str], own: frozenset[str] | None) -> bool:

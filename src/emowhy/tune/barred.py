@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from emowhy.bench.task import Task, find_task, list_tasks, read_split
@@ -13,28 +14,44 @@ from emowhy.types import Sample
 TRAIN_SPLIT = "train"
 
 
-def benchmark_texts(own: Iterable[str], data: Path | None) -> tuple[list[str], list[str]]:
-    """Texts, and the names of the splits they are of ("goemotions:dev"), less the recipe's `own`."""
-    found = scored_splits(data, own)
-    return [sample.words() for samples in found.values() for sample in samples], list(found)
+@dataclass(frozen=True)
+class Scored:
+    """The rows of every split that a benchmark scores or could score, by its name ("goemotions:dev"), and the names of
+    those whose files are not at hand."""
+
+    rows: Mapping[str, Sequence[Sample]]
+    missing: tuple[str, ...] = ()
+
+    def texts(self) -> list[str]:
+        """What all of them say."""
+        return [sample.words() for samples in self.rows.values() for sample in samples]
+
+    def unseen(self) -> str | None:
+        """What to tell of the missing ones; a data set of which nothing is at hand by its name alone."""
+        if not self.missing:
+            return None
+        partly = {_set_of(name) for name in self.rows}
+        told = sorted({name if _set_of(name) in partly else _set_of(name) for name in self.missing})
+        return f"not looked for in {len(self.missing)} splits whose files are not at hand: {', '.join(told)}"
 
 
-def scored_splits(data: Path | None, without: Iterable[str] = ()) -> dict[str, list[Sample]]:
-    """The rows of every split that a benchmark scores or could score, by its name ("goemotions:dev").
-
-    Of a task's data set these are all splits but train, and whichever the task names. What is not at hand is left out.
-    """
-    left_out = set(without)
+def scored_splits(data: Path | None, without: Iterable[str] = ()) -> Scored:
+    """Of a task's data set all splits but train, and whichever the task names; less those named in `without`."""
+    left_out, missing = set(without), dict[str, None]()
     found: dict[str, list[Sample]] = {}
     for task, path, split in _splits():
         name = f"{task.dataset or task.name}:{split}"
-        if name in found or name in left_out:
+        if name in found or name in left_out or name in missing:
             continue
         try:
             found[name] = list(_samples(task, path, split, data))
         except EmowhyError:
-            left_out.add(name)
-    return found
+            missing[name] = None
+    return Scored(found, tuple(missing))
+
+
+def _set_of(name: str) -> str:
+    return name.rpartition(":")[0]
 
 
 def _splits() -> Iterator[tuple[Task, Path, str]]:

@@ -17,6 +17,7 @@ from emowhy.tune.export import keep_text
 from emowhy.tune.folder import RowsFolder
 from emowhy.tune.learned import Looks
 from emowhy.tune.recipe import TuneRecipe
+from emowhy.tune.start import Start
 from emowhy.tune.templates import changed_templates
 
 _AGAIN = "emowhy tune rows RECIPE -o FOLDER makes them anew"
@@ -28,9 +29,10 @@ def check_rows(recipe: TuneRecipe, folder: RowsFolder, base: Model) -> None:
     Raises:
         UsageError: one of them differs.
     """
-    made, wanted = folder.about.get("recipe"), recipe.model_dump(mode="json")
+    made, wanted = folder.about.get("recipe"), _made_by(recipe.model_dump(mode="json"))
     if isinstance(made, Mapping):
-        differing = [key for key in ("base", "seed", "rows") if made.get(key, wanted[key]) != wanted[key]]
+        made = _made_by(made)
+        differing = [key for key, value in wanted.items() if made.get(key, value) != value]
         if differing:
             raise UsageError(f"the rows were made by another recipe: {', '.join(differing)} differ", _AGAIN)
     lent = folder.about.get("base")
@@ -42,6 +44,42 @@ def check_rows(recipe: TuneRecipe, folder: RowsFolder, base: Model) -> None:
     if changed := changed_templates(folder.about):
         told = "; ".join(f"{name}: {what}" for name, what in changed.items())
         raise UsageError(f"inference has other prompts than these rows: {told}", _AGAIN)
+
+
+def _made_by(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a recipe rows depend on, less who wrote the rationales: `emowhy tune rows --engine` decides that too."""
+    found = {key: recipe[key] for key in ("base", "seed", "rows") if key in recipe}
+    if isinstance(rows := found.get("rows"), Mapping):
+        found["rows"] = {key: value for key, value in rows.items() if key != "rationales"}
+    return found
+
+
+def check_tuned(
+    recipe: TuneRecipe, folder: RowsFolder, base: Model, start: Start | None, looks: Looks, told: Mapping[str, Any]
+) -> None:
+    """Make sure that the adapter which a folder holds already, and which says this of itself, is the one asked for.
+
+    Raises:
+        UsageError: it is another.
+    """
+    asked = {
+        "recipe": _compared(recipe),
+        "rows": folder.hash,
+        "base": base.identity.get("sha256"),
+        "start": start and start.sha256,
+        "choose": looks.choose,
+    }
+    held = {
+        "recipe": _reread(told.get("recipe")),
+        "rows": told.get("rows_sha256"),
+        "base": told.get("base_sha256"),
+        "start": (told.get("start") or {}).get("sha256"),
+        "choose": told.get("chosen_by"),
+    }
+    if differing := [key for key, value in asked.items() if held[key] != value]:
+        raise UsageError(
+            f"the adapter there is of another training: {', '.join(differing)} differ", "name another folder with -o"
+        )
 
 
 def check_work(recipe: TuneRecipe, folder: RowsFolder, base: Model, looks: Looks, work: Path) -> None:
@@ -62,8 +100,7 @@ def check_work(recipe: TuneRecipe, folder: RowsFolder, base: Model, looks: Looks
         keep_text(path, json.dumps(asked))
         return
     before = json.loads(path.read_text(encoding="utf-8"))
-    with suppress(ValidationError):  # keys that there are no more: another training
-        before["recipe"] = _compared(TuneRecipe.model_validate(before["recipe"]))
+    before["recipe"] = _reread(before.get("recipe"))
     if differing := [key for key in asked if before.get(key) != asked[key]]:
         raise UsageError(
             f"{work} holds another training: {', '.join(differing)} differ",
@@ -72,5 +109,13 @@ def check_work(recipe: TuneRecipe, folder: RowsFolder, base: Model, looks: Looks
 
 
 def _compared(recipe: TuneRecipe) -> dict[str, Any]:
-    """A recipe as it is read today: what it does not say has its default. `looks` says how dev rows are looked at."""
-    return recipe.model_dump(mode="json", exclude={"train": {"answer", "choose"}})
+    """A recipe as it is read today: what it does not say has its default. `looks` says how dev rows are looked at, and
+    what the adapter is measured on afterwards makes it no other."""
+    return recipe.model_dump(mode="json", exclude={"train": {"answer", "choose"}, "evaluate": True, "licence": True})
+
+
+def _reread(kept: Any) -> Any:
+    """A recipe that was kept, as `_compared` tells it; as it stands where it has keys that there are no more."""
+    with suppress(ValidationError):
+        return _compared(TuneRecipe.model_validate(kept))
+    return kept

@@ -51,7 +51,7 @@ def card(
         "",
         f"Step {about['step']} of {about['steps']} was chosen by {by} on these very rows, so the right column flatters",
         f"a little. The loss is that of all of them; replies to {counts['generated']} were generated, free of any",
-        "grammar, and compared with their completions. Benchmarks say more: see `emowhy bench run`.",
+        f"grammar, and compared with their completions. {_more(recipe)}",
         "",
         *_table(figures, "start" if start else "base"),
         "",
@@ -73,6 +73,21 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def bench_command(recipe: TuneRecipe, adapter: str) -> str:
+    """The command that measures an adapter on what its recipe names."""
+    tasks, sample = " ".join(recipe.evaluate.tasks), recipe.evaluate.sample
+    return (
+        f"emowhy bench run {tasks} --data DIR --sample {sample} --model {recipe.base} --adapter {adapter} "
+        f"-o runs/{recipe.name}-bench"
+    )
+
+
+def _more(recipe: TuneRecipe) -> str:
+    if not recipe.evaluate.tasks:
+        return "Benchmarks say more: see `emowhy bench run`."
+    return f"Benchmarks say more:\n\n    {bench_command(recipe, 'ADAPTER')}"
 
 
 def _size(lora: LoraRecipe, about: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from emowhy.engines import Engine, load_engine
 from emowhy.engines.lora import RANKS, largest_rank, unserved
 from emowhy.errors import UsageError, missing_extra
-from emowhy.models import Model, adapter_config, find_adapter, find_model, origin
+from emowhy.models import Model, adapter_config, adapter_folder, find_model, origin
 from emowhy.tune.finding import Finding
 from emowhy.tune.fit import Fit, compare_tensors
 from emowhy.tune.probes import FALLBACK, Distance, Scores, distance, make_probes, read_probes, without_adapter
@@ -28,7 +28,7 @@ engine that drops it reads it as far away as its base is (1), one that applies h
 
 @dataclass(frozen=True)
 class Check:
-    """What is to be checked.
+    """What is to be checked; `folder` may be the shipped adapter's name, too.
 
     `engines` are those that read the probes, `options` vLLM's own; `precision` is what transformers computes in:
     "float32", in which an adapter's effect stands out from rounding, or "auto" where that does not fit into memory.
@@ -41,6 +41,9 @@ class Check:
     options: Mapping[str, Any] = field(default_factory=dict)
     precision: str = "float32"
     load: Load = load_engine
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", adapter_folder(self.folder))
 
     @cached_property
     def told(self) -> dict[str, Any]:
@@ -74,7 +77,6 @@ def check_adapter(check: Check) -> Iterator[Finding]:
 
     The models are only loaded for an adapter that fits its base.
     """
-    find_adapter(str(check.folder))
     served = list(_servable(check))
     fit = compare_tensors(check.folder, check.base)
     yield from served

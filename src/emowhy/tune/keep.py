@@ -19,7 +19,8 @@ READ_BACK = "the reply does not read back to gold"
 QUOTE = "a quote is not verbatim"
 UNSEEN = "a quote is not in the prompt"
 
-_QUOTED = re.compile(r"[“\"]([^“”\"]+)[”\"]")
+_QUOTED = re.compile(r"[“\"]([^“”\"]+)[”\"]|«([^«»]+)»|‘([^‘’]+)’(?!\w)|(?<!\w)'([^']+)'(?!\w)")
+"""Words between quotation marks of any kind; an apostrophe inside a word is none."""
 
 
 def fault(draft: Draft, reply: Written) -> str | None:
@@ -47,7 +48,8 @@ def _all_said(reply: Written, draft: Draft) -> bool:
     """Whether everything between quotation marks in its texts stands somewhere in the sample."""
     texts = [turn.text for turn in draft.sample.turns().values()]
     texts += [words for words in draft.sample.observations.values() if words]
-    said = [words for value in reply.values.values() if isinstance(value, str) for words in _QUOTED.findall(value)]
+    written = [value for value in reply.values.values() if isinstance(value, str)]
+    said = [words.strip() for value in written for found in _QUOTED.findall(value) for words in found if words]
     return all(any(locate(words, text) for text in texts) for words in said)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from emowhy.engines.transformers import TransformersEngine
 from emowhy.errors import EngineError, UsageError, nearest
-from emowhy.models import Model, _make_whole, adapter_identity, find_adapter, origin
+from emowhy.models import Model, _make_whole, adapter_folder, adapter_identity, origin
 from emowhy.tune.check import CLEARLY, Check
 from emowhy.tune.fit import compare_tensors
 from emowhy.tune.probes import (
@@ -68,7 +68,7 @@ def merge_adapter(
     for given, known in ((dtype or DTYPES[0], DTYPES), (precision, PRECISIONS)):
         if given not in known:
             raise UsageError(f"unknown number type {given!r}", nearest(given, known))
-    find_adapter(str(adapter))
+    adapter = adapter_folder(adapter)
     base = Check(adapter, model).base
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} holds something already", "name a new folder with -o")

@@ -82,6 +82,18 @@ def read_pool(one: SetRecipe, recipe: TuneRecipe, folder: Path, data: Path | Non
     return Pool(one, taxonomy, _drawn(rest, one, recipe.seed), dev, tuple(dropped), len(outcomes))
 
 
+def keep_apart(pools: Sequence[Pool]) -> list[Pool]:
+    """The pools, less the samples that are near a dev row of another set: sets may share texts."""
+    found = []
+    for pool in pools:
+        others = [sample.words() for other in pools if other is not pool for sample in other.dev]
+        near = near_duplicates(pool.train, others)
+        dropped = tuple(Dropped(id, pool.one.name, DEV_LEAK) for id in sorted(near))
+        train = tuple(sample for sample in pool.train if sample.id not in near)
+        found.append(replace(pool, train=train, dropped=pool.dropped + dropped))
+    return found
+
+
 def label_set(one: SetRecipe) -> Taxonomy:
     """The label set that a set's gold is in; the open one where it has no labels. Raises UsageError for an unknown
     data set, split or label set."""

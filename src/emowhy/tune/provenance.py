@@ -84,10 +84,10 @@ def describe(
         "base_licence": identity.get("licence", "see the base's own card"),
         "start": {"adapter": start.folder.name, "sha256": start.sha256} if start else None,
         "templates": {**_told(before, "templates"), **_told(about, "templates")},
-        "schemas": _told(about, "schemas"),
+        "schemas": {**_schemas_before(before, recipe), **_told(about, "schemas")},
         "trained_on": _joined(before.get("trained_on"), _splits(learned.folder.train, recipe)),
         "chosen_on": _joined(before.get("chosen_on"), _splits(learned.folder.dev, recipe)),
-        "licence": "Apache-2.0" if free else "research only: see data",
+        "licence": (recipe.licence or "not stated: see base and data") if free else "research only: see data",
         "commercial": free,
         "data": "; ".join(f"{one.title}, {one.licence}" for one in sets),
         "sets": [asdict(one) for one in sets],
@@ -108,6 +108,12 @@ def describe(
         "seconds": round(sum(entry.get("seconds", 0.0) for entry in trainer.state.log_history), 1),
         "precision": str(learned.dtype).removeprefix("torch."),
     }
+
+
+def _schemas_before(before: Mapping[str, Any], recipe: TuneRecipe) -> dict[str, Any]:
+    """The start's schemas, as far as this recipe's budget bounds the same lengths."""
+    rows = _told(_told(before, "recipe"), "rows")
+    return _told(before, "schemas") if rows.get("reply_tokens") == recipe.rows.reply_tokens else {}
 
 
 def _splits(rows: Sequence[Row], recipe: TuneRecipe) -> list[str]:

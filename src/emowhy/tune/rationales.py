@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,15 @@ from emowhy.types import Clue, Sample, Sampling
 
 STRATEGY = "tune/rationale"
 UNWRITTEN = "the engine wrote no readable rationale"
+FAILED = "the engine failed"
+
+
+@dataclass(frozen=True)
+class Rationales:
+    """`reasoning` and `explanation` by the drafts' ids, and the reasons (UNWRITTEN, FAILED) of those without."""
+
+    texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
 
 
 class Annotated(Specialist):
@@ -36,14 +45,10 @@ class Annotated(Specialist):
         return [list(self._clues[sample.id]) for sample in samples]
 
 
-def write_rationales(
-    drafts: Sequence[Draft], engine: Engine, place: Path, reply_tokens: int, seed: int
-) -> dict[str, Mapping[str, str]]:
-    """`reasoning` and `explanation` by the drafts' ids; a draft that the engine failed on is missing.
-
-    `place` is the file of those written before: what stands there is not asked again.
-    """
+def write_rationales(drafts: Sequence[Draft], engine: Engine, place: Path, reply_tokens: int, seed: int) -> Rationales:
+    """What an engine writes of each draft; `place` is the file of those written before, which are not asked again."""
     known = _read(place)
+    failed: set[str] = set()
     keys = {draft.id: _key(draft, engine) for draft in drafts}
     waiting = {keys[draft.id]: draft for draft in drafts if keys[draft.id] not in known}
     by_set: dict[str, list[Draft]] = {}
@@ -61,11 +66,15 @@ def write_rationales(
             jobs = (Job(replace(draft.sample, id=draft.id, question=None), i) for i, draft in enumerate(some))
             for job, answer in reasoner.explain_all(jobs):
                 if answer.status == "ok" and answer.explanation:
-                    texts = {"reasoning": answer.reasoning or "", "explanation": answer.explanation}
-                    known[keys[job.sample.id]] = texts
-                    file.write(dump_row({"key": keys[job.sample.id], **texts}))
+                    written = {"reasoning": answer.reasoning or "", "explanation": answer.explanation}
+                    known[keys[job.sample.id]] = written
+                    file.write(dump_row({"key": keys[job.sample.id], **written}))
                     file.flush()
-    return {id: known[key] for id, key in keys.items() if key in known}
+                elif answer.status == "error":
+                    failed.add(keys[job.sample.id])
+    texts = {id: known[key] for id, key in keys.items() if key in known}
+    without = {id: FAILED if key in failed else UNWRITTEN for id, key in keys.items() if key not in known}
+    return Rationales(texts, without)
 
 
 def _read(place: Path) -> dict[str, Mapping[str, str]]:

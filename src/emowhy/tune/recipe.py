@@ -163,7 +163,8 @@ class RewardRecipe(_Part):
 
 
 class EvaluateRecipe(_Part):
-    """What the adapter is measured on when it is done: `sample` rows of each of `tasks` (TASK or TASK:SPLIT)."""
+    """What the adapter is to be measured on when it is done: `sample` rows of each of `tasks` (TASK or TASK:SPLIT).
+    The training ends with the command that does so, and the card has it."""
 
     tasks: tuple[str, ...] = ()
     sample: Annotated[int, Field(ge=1)] = 500
@@ -173,12 +174,14 @@ class TuneRecipe(_Part):
     """Everything that makes an adapter what it is; `base` is the model's name.
 
     `start` is the folder of an adapter to go on from, relative to the working directory; with `reward` the adapter
-    learns from its own replies what they earn (GRPO), without it from the rows' completions.
+    learns from its own replies what they earn (GRPO), without it from the rows' completions. `licence` is what you give
+    the adapter, where its data allow commercial use; where they do not, it is for research only.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._\-]*$")]
     seed: int = 0
     base: str
+    licence: str | None = None
     rows: RowsRecipe
     lora: LoraRecipe = LoraRecipe()
     start: str | None = None

@@ -24,7 +24,7 @@ class Written:
     """A reply as the model is to write it, the values in it, and who wrote its reasons.
 
     `reasons` is what a reader must understand: the explanation, where annotators wrote that or there is none the
-    reasoning, else nothing.
+    reasoning, where an engine wrote them both, else nothing.
     """
 
     text: str
@@ -60,8 +60,14 @@ def write_reply(draft: Draft, texts: Mapping[str, str], seed: int, variant: int 
         except ValueError as error:
             raise Unusable(str(error)) from None
     text = json.dumps(values, ensure_ascii=False)  # with the spaces that engines write when bound to the schema
-    judged = [field for field in ("explanation", "reasoning") if sources.get(field, "annotation") != "annotation"]
-    return Written(text, values, _first(sources.values()), values[judged[0]] if judged else None)
+    return Written(text, values, _first(sources.values()), _judged(values, sources))
+
+
+def _judged(values: Mapping[str, Any], sources: Mapping[str, Source]) -> str | None:
+    """What a reader must understand. An engine may argue one thing and explain another, so both of its texts."""
+    fields = [field for field in ("explanation", "reasoning") if sources.get(field, "annotation") != "annotation"]
+    by_engine = [values[field] for field in fields if sources[field] == "engine"]
+    return " ".join(by_engine) or (values[fields[0]] if fields else None)
 
 
 def _annotated(draft: Draft, field: str) -> Any:

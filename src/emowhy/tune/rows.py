@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from emowhy.rows import dump_row, sample_row
 from emowhy.specialists import Classifier, find_clues
 from emowhy.tune.about import Made, describe
 from emowhy.tune.asking import Asker, Draft
-from emowhy.tune.barred import benchmark_texts
+from emowhy.tune.barred import scored_splits
 from emowhy.tune.gold import Unusable
 from emowhy.tune.hints import Hinters
 from emowhy.tune.keep import fault
-from emowhy.tune.pool import Dropped, Pool, label_set, read_pool, tell
-from emowhy.tune.rationales import UNWRITTEN, write_rationales
+from emowhy.tune.pool import Dropped, Pool, keep_apart, label_set, read_pool, tell
+from emowhy.tune.rationales import FAILED, UNWRITTEN, Rationales, write_rationales
 from emowhy.tune.reading import READER, Reading, Verdict
 from emowhy.tune.recipe import TuneRecipe
 from emowhy.tune.replies import Written, write_reply
@@ -39,6 +40,7 @@ _VARIANTS = 6  # wordings of a reply among which the reader chooses
 _CURES = {
     READER: "a larger rows.reader, or reader: null to ask no reader",
     UNWRITTEN: "another --engine or --model, or rationales: verbaliser",
+    FAILED: "see to the engine, then type the same command again: what was written is kept",
 }
 
 
@@ -61,8 +63,9 @@ def make_rows(
     if recipe.rows.rationales == "verbaliser":
         _check_english(recipe)
     askers = [Asker(recipe.rows, one, label_set(one), base, recipe.seed) for one in recipe.rows.sets]
-    barred, looked_at = benchmark_texts((one.name for one in recipe.rows.sets), data)
-    pools = [read_pool(one, recipe, folder, data, barred) for one in recipe.rows.sets]
+    scored = scored_splits(data, (one.name for one in recipe.rows.sets))
+    barred = scored.texts()
+    pools = keep_apart([read_pool(one, recipe, folder, data, barred) for one in recipe.rows.sets])
     hinters = Hinters(recipe.rows, data, say)
     reading = Reading(_load_readers(pools), recipe.rows.reader) if recipe.rows.reader else None
     made = Made()
@@ -76,7 +79,7 @@ def make_rows(
             replies = list(_write(drafts, recipe, writer, out / "rationales.jsonl", made))
             made.parts[part] += _keep(replies, reading, made, recipe.seed)
     _check_any(made)
-    about = describe(recipe, pools, made, hinters, reading, looked_at, base, writer)
+    about = describe(recipe, pools, made, hinters, reading, scored, base, writer)
     _write_files(out, made, about)
     return about
 
@@ -101,16 +104,15 @@ def _write(
     drafts: Sequence[Draft], recipe: TuneRecipe, writer: Engine | None, place: Path, made: Made
 ) -> Iterator[tuple[Draft, Written]]:
     """Every draft with its reply, as far as one could be written and says what annotators say."""
-    texts: Mapping[str, Mapping[str, str]] = {}
-    reasoned = [d for d in drafts if d.facts.labels and {"reasoning", "explanation"} & set(d.fields)]
-    asked = {draft.id for draft in reasoned} if writer is not None else set()
+    found = Rationales()
     if writer is not None:
-        texts = write_rationales(reasoned, writer, place, recipe.rows.reply_tokens, recipe.seed)
+        reasoned = [d for d in drafts if d.facts.labels and {"reasoning", "explanation"} & set(d.fields)]
+        found = write_rationales(reasoned, writer, place, recipe.rows.reply_tokens, recipe.seed)
     for draft in drafts:
         try:
-            if draft.id in asked - texts.keys():
-                raise Unusable(UNWRITTEN)
-            reply = write_reply(draft, texts.get(draft.id, {}), recipe.seed)
+            if draft.id in found.without:
+                raise Unusable(found.without[draft.id])
+            reply = write_reply(draft, found.texts.get(draft.id, {}), recipe.seed)
             if (wrong := fault(draft, reply)) is not None:
                 raise Unusable(wrong)
         except Unusable as reason:
@@ -146,9 +148,10 @@ def _is_unclear(pair: tuple[Draft, Written], verdicts: Mapping[str, Verdict]) ->
 
 def _reword(pairs: Sequence[tuple[Draft, Written]], variant: int, seed: int) -> Iterator[tuple[Draft, Written]]:
     for draft, _ in pairs:
-        reply = write_reply(draft, {}, seed, variant)
-        if fault(draft, reply) is None:
-            yield draft, reply
+        with suppress(Unusable):  # these words do not fit; others did
+            reply = write_reply(draft, {}, seed, variant)
+            if fault(draft, reply) is None:
+                yield draft, reply
 
 
 def to_row(draft: Draft, reply: Written) -> dict[str, Any]:

@@ -1,14 +1,17 @@
-"""Are the templates that an adapter was tuned on those that inference uses? Compared by their hashes."""
+"""Are the templates and reply schemas that an adapter was tuned on those that inference uses? Compared by hashes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from emowhy.errors import UsageError
 from emowhy.models import SHIPPED, origin
 from emowhy.prompt import Strategy, load_strategy
+from emowhy.schema import schema_hash
+from emowhy.taxonomy import find_taxonomy
 
 
 def tuned_templates(told: Mapping[str, Any]) -> dict[str, str]:
@@ -18,8 +21,8 @@ def tuned_templates(told: Mapping[str, Any]) -> dict[str, str]:
 
 
 def changed_templates(told: Mapping[str, Any], prompts: Path | None = None) -> dict[str, str]:
-    """The strategies that an adapter was tuned on and that inference now renders otherwise, each with how."""
-    found: dict[str, str] = {}
+    """The strategies that an adapter was tuned on and that inference now renders or binds otherwise, each with how."""
+    found = _changed_schemas(told, prompts)
     for name, hash in tuned_templates(told).items():
         try:
             now = load_strategy(name, prompts).hash
@@ -28,6 +31,24 @@ def changed_templates(told: Mapping[str, Any], prompts: Path | None = None) -> d
             continue
         if now != hash:
             found[name] = f"its templates were {hash} then, and are {now} now"
+    return found
+
+
+def _changed_schemas(told: Mapping[str, Any], prompts: Path | None) -> dict[str, str]:
+    """The strategies whose replies, in the budget of tuning, are bound to another schema now. Label sets that are not
+    known here (a user's own) and budgets that are not told cannot be compared."""
+    found: dict[str, str] = {}
+    tokens = ((told.get("recipe") or {}).get("rows") or {}).get("reply_tokens")
+    schemas = told.get("schemas")
+    if not isinstance(schemas, Mapping) or not isinstance(tokens, int):
+        return found
+    for name, by_labels in schemas.items():
+        for labels, hash in by_labels.items():
+            with suppress(UsageError):
+                fields = load_strategy(name, prompts).steps[-1].fields
+                now = schema_hash(fields, find_taxonomy(labels).labels, tokens)
+                if now != hash:
+                    found[name] = f"its replies with the labels {labels} had the schema {hash} then, and have {now} now"
     return found
 
 

@@ -23,10 +23,10 @@ from peft import set_peft_model_state_dict
 from emowhy.errors import EngineError, UsageError, missing_extra, nearest
 from emowhy.models import Model, find_model
 from emowhy.tune import export
-from emowhy.tune.belong import check_rows, check_work
+from emowhy.tune.belong import check_rows, check_tuned, check_work
 from emowhy.tune.build import make_trainer
-from emowhy.tune.card import card
-from emowhy.tune.evaluate import CHOICES
+from emowhy.tune.card import bench_command, card
+from emowhy.tune.evaluate import CHOICES, worth
 from emowhy.tune.folder import read_folder
 from emowhy.tune.learned import Learned, Looks, prepare
 from emowhy.tune.provenance import describe, looks_of, seen_sets
@@ -66,13 +66,15 @@ def run(
     folder, base = read_folder(rows), find_model(recipe.base)
     check_rows(recipe, folder, base)
     make, start = _maker(recipe), find_start(recipe, base)
+    if (out / export.MARK).is_file():
+        told = json.loads((out / export.MARK).read_text(encoding="utf-8"))
+        check_tuned(recipe, folder, base, start, looks, told)
+        say(f"{out} is tuned already")
+        return told if state.is_main_process else {}
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
     with state.main_process_first():
         check_work(recipe, folder, _begun_from(base, start), looks, work)
-    if (out / export.MARK).is_file():
-        say(f"{out} is tuned already")
-        return json.loads((out / export.MARK).read_text(encoding="utf-8")) if state.is_main_process else {}
     learned = prepare(recipe, folder, base, looks, say)
     if start is not None:
         load_start(learned.model, start)
@@ -141,6 +143,10 @@ def _finish(
     about["bytes"] = (out / export.WEIGHTS).stat().st_size
     export.write_about(about, card(recipe, about, sets, log, command), out)
     say(f"{out} holds the adapter of step {best}; {trainer.work} is no longer needed")
+    if worth(after, trainer.choose) < worth(before, trainer.choose):
+        say(f"by {trainer.choose} on dev it is worse than what it started from: look at the figures before you use it")
+    if recipe.evaluate.tasks:
+        say(f"measure it: {bench_command(recipe, str(out))}")
     return about
 
 
