@@ -94,9 +94,9 @@ def test_a_tuned_folder_is_no_answer_to_another_training(base: Path, tune: Tune,
 
 
 def test_a_training_with_nothing_to_choose_from_says_so(base: Path, tune: Tune, tmp_path: Path) -> None:
-    short, long = make_recipe(base, epochs=0.5, evaluate_every=2), make_recipe(base, epochs=1, evaluate_every=1)
+    short, long = make_recipe(base, epochs=1, evaluate_every=2), make_recipe(base, epochs=1, evaluate_every=1)
     said = tune(tmp_path / "short", short, Looks(0, "loss"), stop_after=1).said
-    assert any("one look, after the last of 1 steps" in line for line in said)
+    assert any("one look, after the last of 2 steps" in line for line in said)
     said = tune(tmp_path / "long", long, Looks(0, "loss"), stop_after=1).said
     assert not any("one look" in line for line in said)
 
