@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -14,8 +15,8 @@ import pytest
 import torch
 
 from emowhy.errors import UsageError
-from emowhy.tune import build
-from emowhy.tune.export import rounded
+from emowhy.tune import build, export
+from emowhy.tune.export import MARK, rounded
 from emowhy.tune.learned import Looks
 from emowhy.tune.trainer import CheckpointError, checkpoints
 from tune.training import COMMAND, Done, Tune, make_recipe, row, same, tuner, write_rows
@@ -34,17 +35,6 @@ def say(line):
 torch.set_num_threads(1)
 base, rows, out, command = sys.argv[1:]
 run(make_recipe(Path(base)), Path(rows), Path(out), command, say, Looks(rows=1))
-"""
-
-TWO = """
-import sys
-from pathlib import Path
-from tune.training import make_recipe
-from emowhy.tune.learned import Looks
-from emowhy.tune.train import run
-
-base, rows, out, command = sys.argv[1:]
-run(make_recipe(Path(base)), Path(rows), Path(out), command, print, Looks(rows=3))
 """
 
 TESTS = Path(__file__).parents[1]
@@ -95,26 +85,6 @@ def test_a_training_that_was_killed_amid_an_epoch_ends_with_the_same_weights_bit
     assert resumed.about["figures"] == straight.about["figures"]
 
 
-def test_two_processes_share_rows_and_answers_and_leave_one_adapter(base: Path, rows: Path, tmp_path: Path) -> None:
-    (tmp_path / "two.py").write_text(TWO)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    done = subprocess.run(
-        [*launch, str(tmp_path / "two.py"), str(base), str(rows), str(tmp_path / "out"), COMMAND],
-        env={**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert [line.split(",")[0] for line in done.stdout.splitlines() if "epoch" in line] == [
-        "step 2/3 (epoch 1.00 of 1.5)"  # half as many steps as one process takes
-    ]
-    assert done.stdout.count("holds the adapter") == 1
-    about = json.loads((tmp_path / "out" / "emowhy.json").read_text())
-    assert about["rows"]["generated"] == 3
-    assert about["figures"]["after"]["loss"] < about["figures"]["before"]["loss"]
-
-
 def test_stopped_once_and_again_it_ends_with_the_same_weights(straight: Done, tune: Tune, tmp_path: Path) -> None:
     for stop in (1, 3, 3):
         assert tune(tmp_path, stop_after=stop).about == {}
@@ -143,6 +113,31 @@ def test_a_checkpoint_for_which_there_was_no_room_leaves_the_one_before_whole(
     monkeypatch.undo()
     assert same(tune(tmp_path).weights(6), straight.weights(6))
     assert not (tmp_path / "work" / "part").exists()
+
+
+def test_an_export_that_was_interrupted_is_no_adapter_and_the_same_call_makes_it_one(
+    straight: Done, tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full when the weights are written, and what they are is half told."""
+
+    def full(about: Any, card: str, out: Path) -> None:
+        (out / "README.md").write_text(card)
+        (out / f"{MARK}.part").write_text(json.dumps(about)[:40])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(export, "write_about", full)
+    with pytest.raises(OSError, match="No space left"):
+        tune(tmp_path)
+    monkeypatch.undo()
+    assert not (tmp_path / MARK).exists()
+    again = tune(tmp_path)
+    assert f"going on from {tmp_path / 'work' / 'checkpoint-6'}" in again.said
+    assert not [line for line in again.said if line.startswith("step")]  # all was learned and looked at before
+    assert same(again.weights(), straight.weights())
+    assert {**again.about, "seconds": 0} == {**straight.about, "seconds": 0}
+    assert json.loads((tmp_path / MARK).read_text()) == again.about
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in straight.out.iterdir()}
+    assert tune(tmp_path).said == [f"{tmp_path} is tuned already"]
 
 
 def test_the_adapter_is_of_the_best_checkpoint_on_dev_which_is_kept_with_the_last(

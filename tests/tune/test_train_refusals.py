@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 import torch
 import typer
 import yaml
-from typer.testing import CliRunner
+from transformers import TrainingArguments
+from typer.testing import CliRunner, Result
 
 from emowhy.cli.tune_run import run as command
 from emowhy.errors import EngineError, MissingError, UsageError
@@ -199,6 +201,14 @@ def test_rows_that_are_left_out_are_told_with_their_number(base: Path, tmp_path:
     assert said[2].startswith("1 of 3 dev rows are not answered")
 
 
+def test_one_process_for_several_gpus_is_refused(tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainer would copy the model to each of them in every step."""
+    monkeypatch.setattr(TrainingArguments, "n_gpu", 2)
+    with pytest.raises(UsageError, match="one process sees 2 GPUs") as told:
+        tune(tmp_path, looks=Looks(0))
+    assert told.value.cure.startswith("accelerate launch -m emowhy tune run")
+
+
 def test_tensorboard_is_asked_for_by_name(tune: Tune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match="TensorBoard is not installed"):
@@ -218,24 +228,47 @@ def test_memory_that_does_not_suffice_is_told_with_what_to_turn(
     assert "train.batch" in told.value.cure
 
 
-def test_the_command_prints_figures_as_json_and_tells_the_rest_on_stderr(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It also says what it cannot do, in a line and with its code."""
+@pytest.fixture
+def typed(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`emowhy tune run` where rows and a recipe of one step lie."""
     monkeypatch.chdir(tmp_path)
     write_rows(Path("rows"), TRAIN, DEV)
     recipe = make_recipe(base, epochs=0.5, evaluate_every=1, answer=0)
     Path("tiny.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     app = typer.Typer()
     app.command()(command)
-    done = CliRunner().invoke(app, ["tiny.yaml", "--rows", "rows", "--dev-rows", "1"])
+    return lambda *words: CliRunner().invoke(app, ["tiny.yaml", *words])
+
+
+def test_the_command_prints_figures_as_json_and_tells_the_rest_on_stderr(typed: Callable[..., Result]) -> None:
+    """It also says what it cannot do, in a line and with its code."""
+    done = typed("--rows", "rows", "--dev-rows", "1")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout).keys() == {"before", "after"}
     assert "step 1/1 (epoch 0.50 of 0.5), loss" in done.stderr
     kept = json.loads(Path("runs/tiny/emowhy.json").read_text())
     assert kept["command"] == f"{COMMAND} --dev-rows 1"
-    quiet = CliRunner().invoke(app, ["tiny.yaml", "--rows", "rows", "--dev-rows", "1", "--quiet"])
+    quiet = typed("--rows", "rows", "--dev-rows", "1", "--quiet")
     assert (quiet.stdout, quiet.stderr) == (done.stdout, "")
-    missing = CliRunner().invoke(app, ["tiny.yaml", "--rows", "nowhere"])
+    missing = typed("--rows", "nowhere")
     assert missing.exit_code == 2
     assert "emowhy tune rows" in missing.stderr
+
+
+def test_curves_lie_below_the_adapter_and_hold_the_figures_that_are_told(
+    typed: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.setenv("TENSORBOARD_LOGGING_DIR", "elsewhere")
+    done = typed("--rows", "rows", "-o", "out", "--tensorboard")
+    assert done.exit_code == 0, done.output
+    written = [path.parent for path in Path().rglob("events.out.tfevents.*")]
+    assert written == [Path("out/tensorboard")]
+    curves = EventAccumulator(str(written[0]))
+    curves.Reload()
+    told = json.loads(done.stdout)
+    losses = [(point.step, point.value) for point in curves.Scalars("eval/loss")]
+    assert losses[0] == (0, pytest.approx(told["before"]["loss"]))
+    assert [step for step, _ in losses] == [0, 1]
+    assert [point.step for point in curves.Scalars("train/loss")] == [1]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emowhy.datasets import find_dataset
 from emowhy.errors import UsageError
 from emowhy.prompt import load_strategy, weigh
 from emowhy.reasoner import Reasoner
 from emowhy.taxonomy import Taxonomy, find_taxonomy, place
 from emowhy.tune.asking import Asker, Draft
 from emowhy.tune.gold import Unusable
+from emowhy.tune.keep import fault
+from emowhy.tune.pool import label_set
+from emowhy.tune.recipe import SetRecipe
+from emowhy.tune.replies import write_reply
 from emowhy.tune.scales import SCALES, rescale
+from emowhy.tune.tables import wordings
 from emowhy.types import Cause, Clue, Gold, Sample
 from tune.tuning import CLUES, GO, Base, Told, cue, emotion, lost_keys, rows
 
@@ -212,7 +220,71 @@ def test_ratings_can_be_asked_for_in_whole_steps_and_then_the_question_says_so()
     assert not any("whole" in draft.chat.messages[1].content for draft in exact)
 
 
-def test_the_five_forms_of_tasks_have_several_wordings_each() -> None:
+ELEVEN = "(anger, anticipation, disgust, fear, joy, love, optimism, pessimism, sadness, surprise, trust)"
+SEVEN = "3: very glad. 2: glad. 1: rather glad. 0: neither. -1: rather low. -2: low. -3: very low"
+FEAR = "How intense is the fear, from 0 (none) to 1 (the most)?"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "output", "kind", "task", "own", "forms"),
+    [
+        (
+            "Task: Rate emotion E from 0 (least E) to 1. Tweet: Who knocks so late? Emotion: fear Intensity Score:",
+            *("0.64", "EI-reg", "intensity", FEAR, {"regression": 0.6}),
+        ),
+        (
+            "Task: Sort by emotion E. 0: no E. 3: most E. Tweet: Who knocks so late? Emotion: fear Intensity Class:",
+            *("2: moderate amount of fear", "EI-oc", "intensity", FEAR, {"ordinal": 0.7}),
+        ),
+        (
+            "Task: Rate the valence from 0 (very low) to 1 (very glad). Tweet: We made it! Intensity Score:",
+            *("0.867", "V-reg", "valence", None, {"regression": 4.5, "ordinal": 4.0}),  # in whole steps, too
+        ),
+        (
+            f"Task: Sort it into seven classes. {SEVEN} Tweet: No bus again. Intensity Class:",
+            *("-2: low", "V-oc", "valence", None, {"sevenths": 1.7}),
+        ),
+        (
+            f"Task: Say which of {ELEVEN} the tweet shows. Tweet: We made it! This tweet contains emotions:",
+            *("joy, optimism", "E-c", "emotions", None, {"labels": None}),
+        ),
+    ],
+    ids=["EI-reg", "EI-oc", "V-reg", "V-oc", "E-c"],
+)
+def test_each_of_the_five_forms_is_put_in_its_own_words_and_answered_on_the_replys_scale(
+    tmp_path: Path,
+    instruction: str,
+    output: str,
+    kind: str,
+    task: str,
+    own: str | None,
+    forms: dict[str, float | None],
+) -> None:
+    """Rows as EmoLLMs has them. Where valence is rated alone, the specialist rates the rest of the reply."""
+    said = [{"from": "human", "value": f"Human:\n{instruction}\n\nAssistant:"}, {"from": "gpt", "value": output}]
+    (tmp_path / "AAID_train.json").write_text(json.dumps({"id": "t1", "conversations": said}) + "\n")
+    [sample] = find_dataset("emollms_aaid").read(tmp_path, "train")
+    assert isinstance(sample, Sample)
+    assert sample.extra["task"] == kind
+    labels = label_set(SetRecipe(data="emollms_aaid"))
+    tasks = {"explain" if task == "emotions" else task: 1}
+    drafts = many(
+        sample, (), 40, data="emollms_aaid", labels=labels, tasks=tasks, strategies={"direct": 1, "cot": 1}, wordings=9
+    )
+    assert {draft.answers.get(task) for draft in drafts} == set(forms.values())
+    for form, value in forms.items():
+        asked = {draft.sample.question for draft in drafts if draft.answers.get(task) == value}
+        worded = {words.format(noun="fear", person="the writer", where="") for words in wordings(task, form)}
+        assert len(asked & worded) > 1
+        assert asked <= {own, *worded}
+    for draft in drafts:
+        assert draft.sample.question is None or draft.sample.question in draft.chat.messages[-1].content
+        assert draft.filled == (("arousal", "dominance") if task == "valence" else ())
+        assert set(draft.facts.labels) == set((sample.gold or Gold()).emotions or ())
+        assert fault(draft, write_reply(draft, {}, 0)) is None
+
+
+def test_a_set_of_one_task_has_its_form_without_rows_that_name_it() -> None:
     sample = Sample("a", "Text.", extra={"dimension": "anger"}, question="How?", gold=Gold(answers={"intensity": 1}))
     for data, words in (("semeval2018_ei_reg", "0.0"), ("semeval2018_ei_oc", "0.7")):
         asked = {
