@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from emowhy.datasets import find_dataset
+from emowhy.datasets.emollms import _KINDS as KINDS
 from emowhy.errors import UsageError
 from emowhy.prompt import load_strategy, weigh
 from emowhy.reasoner import Reasoner
@@ -21,7 +22,7 @@ from emowhy.tune.keep import fault
 from emowhy.tune.pool import label_set
 from emowhy.tune.recipe import SetRecipe
 from emowhy.tune.replies import write_reply
-from emowhy.tune.scales import SCALES, rescale
+from emowhy.tune.scales import SCALES, find_scale, rescale
 from emowhy.tune.tables import wordings
 from emowhy.types import Cause, Clue, Gold, Sample
 from tune.tuning import CLUES, GO, Base, Told, cue, emotion, lost_keys, rows
@@ -306,3 +307,10 @@ def test_one_wording_is_the_templates_own() -> None:
 
 def test_a_given_label_is_never_asked_for() -> None:
     assert {draft.sample.question for draft in many(lost_keys(), strategies={"given": 1}, wordings=4)} == {None}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.answer != "emotions"], ids=lambda kind: kind.name)
+def test_numbers_of_every_kind_are_read_on_the_scale_that_their_loader_gives_them(kind: Any) -> None:
+    sample = Sample("s", text="So so.", extra={"task": kind.name})
+    scale = find_scale(sample, None, kind.answer)
+    assert (scale.low, scale.high) == kind.bounds

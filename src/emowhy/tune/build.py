@@ -137,6 +137,11 @@ def _check_processes(trainer: AdapterTrainer) -> None:
             f"one process sees {trainer.args.n_gpu} GPUs",
             "accelerate launch -m emowhy tune run …, or choose one with CUDA_VISIBLE_DEVICES=0",
         )
+    if os.environ.get("ACCELERATE_USE_FSDP") == "true" and not trainer.is_fsdp_enabled:
+        raise UsageError(
+            "FSDP is asked for, and nothing is shared: accelerate does so between several GPUs only",
+            "leave the FSDP configuration out, or start one process a GPU",
+        )
     if trainer.is_fsdp_enabled and "FULL" not in str(trainer.accelerator.state.fsdp_plugin.state_dict_type):
         raise UsageError(
             "sharded checkpoints hold no adapter that could be served",

@@ -30,6 +30,10 @@ SCALES = {
     "EI-oc": Scale("ordinal", 0, 3),
     "V-reg": Scale("regression", 0, 1),
     "V-oc": Scale("sevenths", -3, 3),
+    "Vader": Scale("regression", -4, 4),
+    "TDT": Scale("regression", -1, 1),
+    "SST": Scale("regression", 0, 1),
+    "SST5": Scale("regression", 0, 4),
 }
 
 

@@ -76,7 +76,7 @@ class AdapterTrainer(Trainer):  # type: ignore[misc]
             reason = str(error).splitlines()[0]
             raise CheckpointError(
                 f"{self.work / name} could not be written: {reason}",
-                "make room, then type the same command again: it goes on from the checkpoint before",
+                "make room if there is none, then the same command again: it goes on from the checkpoint before",
             ) from error
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
