@@ -160,3 +160,11 @@ def test_checkpoints_in_shares_are_refused(base: Path, rows: Path, tmp_path: Pat
     assert "UsageError: sharded checkpoints hold no adapter that could be served" in failed, failed[-2000:]
     assert "fsdp_state_dict_type: FULL_STATE_DICT" in failed
     assert said == []
+
+
+def test_a_base_that_nobody_would_share_is_refused(base: Path, rows: Path, tmp_path: Path) -> None:
+    """accelerate says nothing on CPUs and copies it."""
+    launcher = [*SHARED, "2", "--config_file", str(FSDP)]
+    code, _, failed = launch(launcher, TRAINING, base, rows, tmp_path / "out", answered=0)
+    assert code != 0
+    assert "UsageError: FSDP is asked for, and nothing is shared" in failed, failed[-2000:]
