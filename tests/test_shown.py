@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from emowhy.shown import locate, show
@@ -108,6 +108,8 @@ def test_a_slice_of_what_was_shown_is_found_in_the_raw_text(case: tuple[str, int
 
 
 @given(st.one_of(texts, st.sampled_from(["s", "i", "to day", "…", "'", "a.", '"', " "])), texts)
+@example("\x85", "\x85")
+@example('" \x85a"', "b \x85a")
 def test_offsets_lie_in_the_text_and_slice_to_something_without_blanks_around_it(quote: str, text: str) -> None:
     if (found := locate(quote, text)) is not None:
         start, end = found

@@ -19,6 +19,7 @@ _COMMON = (
 )
 _BREAKS = re.compile(r"[\s\x00-\x1f\x7f\x85\u2028\u2029]+")
 _LONE = re.compile("[\ud800-\udfff]")  # lone surrogates, which no tokenizer and no UTF-8 takes
+_AROUND = " \t\r\n\"'“”‘’…."  # what may stand around a whole quote
 _WORD = re.compile(r"\w+")
 _FOLD = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " "})
 
@@ -47,7 +48,7 @@ def locate(quote: str, text: str) -> tuple[int, int] | None:
     marks or an ellipsis around the whole quote, and a missing or added full stop at its end).
     Whole words come before a part of a word, and the very words before the same letters spaced otherwise.
     """
-    forms = list(filter(None, dict.fromkeys((quote.strip(), quote.strip(" \t\r\n\"'“”‘’….")))))
+    forms = list(filter(None, dict.fromkeys((quote.strip(), quote.strip().strip(_AROUND).strip()))))
     for wanted in forms:
         if (found := _exact(wanted, text) or _folded(wanted, text)) is not None:
             return found

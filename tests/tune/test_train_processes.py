@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from emowhy.errors import UsageError
+from emowhy.tune.export import MARK
 from emowhy.tune.learned import Looks
 from emowhy.tune.trainer import checkpoints
 from tune.training import COMMAND, Done, make_recipe, row, same, tuner, write_rows
@@ -134,10 +136,14 @@ def test_two_processes_of_which_one_was_killed_end_with_the_same_weights_bit_for
     assert resumed.about["figures"] == both.about["figures"]
 
 
-def test_a_training_of_two_processes_is_not_gone_on_with_by_one(both: Done, base: Path, rows: Path) -> None:
+def test_a_training_of_two_processes_is_not_gone_on_with_by_one(
+    both: Done, base: Path, rows: Path, tmp_path: Path
+) -> None:
     """Its batches are other batches."""
+    unfinished = Path(shutil.copytree(both.out, tmp_path / "out"))
+    (unfinished / MARK).unlink()
     with pytest.raises(UsageError, match="holds another training: processes differ"):
-        tuner(base, rows)(both.out, make_recipe(base, evaluate_every=1), Looks(3))
+        tuner(base, rows)(unfinished, make_recipe(base, evaluate_every=1), Looks(3))
 
 
 def test_processes_that_share_the_base_learn_what_those_learn_that_each_hold_it(

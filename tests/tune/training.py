@@ -86,6 +86,7 @@ def make_recipe(base: Path, lora: Changes | None = None, **train: Any) -> TuneRe
             "name": "tiny",
             "seed": 3,
             "base": str(base),
+            "licence": "Apache-2.0",
             "rows": {"sets": [{"data": "goemotions", "rows": 16}], "reply_tokens": 64},
             "lora": {"rank": 4, "alpha": 8, "dropout": 0.2, **(lora or {})},
             "train": {**schedule, **train},
