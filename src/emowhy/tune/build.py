@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -62,12 +61,6 @@ def make_trainer(
     )
     trainer.remove_callback(PrinterCallback)
     _check_processes(trainer)
-    steps = math.ceil(len(order) / (train.batch * train.accumulate * trainer.args.world_size))
-    if train.evaluate_every >= steps:
-        say(
-            f"one look, after the last of {steps} steps: nothing to choose from, and a kill starts anew; a lower "
-            "train.evaluate_every keeps more"
-        )
     if train.packing:
         check_packing(learned.model, learned.train.examples)
     transformers.set_seed(recipe.seed)  # whatever was looked at before must not move the dropout

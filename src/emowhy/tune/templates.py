@@ -16,8 +16,7 @@ from emowhy.taxonomy import find_taxonomy
 
 def tuned_templates(told: Mapping[str, Any]) -> dict[str, str]:
     """Strategy -> the hash of its templates, as an adapter's `emowhy.json` has them; empty where it has none."""
-    found = told.get("templates")
-    return {str(name): str(hash) for name, hash in found.items()} if isinstance(found, Mapping) else {}
+    return {str(name): str(hash) for name, hash in _held(told, "templates").items()}
 
 
 def changed_templates(told: Mapping[str, Any], prompts: Path | None = None) -> dict[str, str]:
@@ -38,18 +37,24 @@ def _changed_schemas(told: Mapping[str, Any], prompts: Path | None) -> dict[str,
     """The strategies whose replies, in the budget of tuning, are bound to another schema now. Label sets that are not
     known here (a user's own) and budgets that are not told cannot be compared."""
     found: dict[str, str] = {}
-    tokens = ((told.get("recipe") or {}).get("rows") or {}).get("reply_tokens")
-    schemas = told.get("schemas")
-    if not isinstance(schemas, Mapping) or not isinstance(tokens, int):
+    tokens = _held(_held(told, "recipe"), "rows").get("reply_tokens")
+    if not isinstance(tokens, int):
         return found
-    for name, by_labels in schemas.items():
-        for labels, hash in by_labels.items():
+    schemas = _held(told, "schemas")
+    for name in schemas:
+        for labels, hash in _held(schemas, name).items():
             with suppress(UsageError):
                 fields = load_strategy(name, prompts).steps[-1].fields
                 now = schema_hash(fields, find_taxonomy(labels).labels, tokens)
                 if now != hash:
                     found[name] = f"its replies with the labels {labels} had the schema {hash} then, and have {now} now"
     return found
+
+
+def _held(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """An object in what was written down; empty where it is none."""
+    found = told.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def template_warning(identity: Mapping[str, Any], strategy: Strategy) -> str | None:

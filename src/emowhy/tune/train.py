@@ -9,7 +9,6 @@ transformers' Trainer, PEFT and accelerate do the work on a CPU, a GPU or severa
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,7 +20,7 @@ from accelerate import PartialState
 from peft import set_peft_model_state_dict
 
 from emowhy.errors import EngineError, UsageError, missing_extra, nearest
-from emowhy.models import Model, find_model
+from emowhy.models import Model, find_model, origin
 from emowhy.tune import export
 from emowhy.tune.belong import check_rows, check_tuned, check_work
 from emowhy.tune.build import make_trainer
@@ -67,7 +66,7 @@ def run(
     check_rows(recipe, folder, base)
     make, start = _maker(recipe), find_start(recipe, base)
     if (out / export.MARK).is_file():
-        told = json.loads((out / export.MARK).read_text(encoding="utf-8"))
+        told = origin(out)
         check_tuned(recipe, folder, base, start, looks, told)
         say(f"{out} is tuned already")
         return told if state.is_main_process else {}

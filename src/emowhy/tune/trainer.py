@@ -111,6 +111,13 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self.stop_after = stop_after
         self.done = 0
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        if args.eval_steps >= state.max_steps:
+            self.say(
+                f"one look, after the last of {state.max_steps} steps: nothing to choose from, and a kill starts anew; "
+                "a lower train.evaluate_every keeps more"
+            )
+
     def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
         self.done += 1
         control.should_evaluate |= state.global_step == state.max_steps
