@@ -319,10 +319,14 @@ def test_a_word_that_means_no_label_stays_off_list(said: list[str]) -> None:
         ("CANCELLED it.", 2, Cause("cancelled it", 2, None, 5, 17, True)),
         ("cancelled it", "2", Cause("cancelled it", 2, None, 5, 17, True)),
         ("cancelled it", " [2] ", Cause("cancelled it", 2, None, 5, 17, True)),
-        ("cancelled it", 1, Cause("cancelled it", 1)),  # it stands elsewhere: not verified
-        ("cancelled it", 99, Cause("cancelled it", 99)),
-        ("cancelled it", -1, Cause("cancelled it", -1)),
-        ("cancelled it", "9" * 5000, Cause("cancelled it", None, "9" * 5000)),
+        ("cancelled it", 1, Cause("cancelled it", 2, None, 5, 17, True, said=1)),  # it stands in one other place
+        ("cancelled it", 99, Cause("cancelled it", 2, None, 5, 17, True, said=99)),
+        ("cancelled it", -1, Cause("cancelled it", 2, None, 5, 17, True, said=-1)),
+        ("cancelled it", "9" * 5000, Cause("cancelled it", 2, None, 5, 17, True, said="9" * 5000)),
+        ("brows", 2, Cause("brows", None, "face", 0, 5, True, said=2)),
+        ("cancelled it", "face", Cause("cancelled it", 2, None, 5, 17, True, said="face")),
+        ("delayed it", 99, Cause("delayed it", 99)),
+        ("delayed it", "9" * 5000, Cause("delayed it", None, "9" * 5000)),
         ("delayed it", 2, Cause("delayed it", 2)),
         ("delayed it", None, Cause("delayed it")),
         ("told us", None, Cause("told us", 2, None, 29, 36, True)),  # the target before the others
@@ -333,12 +337,22 @@ def test_a_word_that_means_no_label_stays_off_list(said: list[str]) -> None:
         ("brows", "face", Cause("brows", None, "face", 0, 5, True)),
         ("brows", " Face", Cause("brows", None, "face", 0, 5, True)),
         ("loud", "tone of  voice", Cause("loud", None, "Tone of voice", 0, 4, True)),
-        ("loud", "voice", Cause("loud", None, "voice")),  # known to be missing
-        ("loud", "smell", Cause("loud", None, "smell")),
+        ("hoarse", "voice", Cause("hoarse", None, "voice")),  # known to be missing
+        ("hoarse", "smell", Cause("hoarse", None, "smell")),
     ],
 )
-def test_a_quote_is_verified_only_where_it_says_it_stands(quote: str, place: int | str | None, cause: Cause) -> None:
-    assert check_quote(quote, place, SAMPLE) == cause
+def test_a_quote_is_verified_where_it_stands_and_keeps_the_place_that_was_said(
+    quote: str, place: int | str | None, cause: Cause
+) -> None:
+    found = check_quote(quote, place, SAMPLE)
+    assert found == cause
+    assert found.exact == (found.verified and found.said is None)
+
+
+def test_words_that_stand_in_several_other_places_are_found_in_none_of_them() -> None:
+    sample = Sample("a", "No.", context=(Turn("It rained."), Turn("It rained again.")))
+    assert check_quote("rained", 2, sample) == Cause("rained", 2)
+    assert check_quote("rained again", 2, sample) == Cause("rained again", 1, None, 3, 15, True, said=2)
 
 
 def test_without_a_turn_the_nearest_place_wins_target_then_backwards_then_forwards() -> None:

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from emowhy.schema import ANSWERS, MOST_EMOTIONS
@@ -187,7 +187,8 @@ def read_emotions(answer: Mapping[str, Any], taxonomy: Taxonomy) -> list[str]:
 def read_causes(answer: Mapping[str, Any], sample: Sample) -> list[Cause]:
     """The quotes, each checked against the turn or observation that it names (any, if it names none).
 
-    A verbatim quote is given as its words stand there, with offsets; another is kept, unverified.
+    A verbatim quote is given as its words stand there, with offsets; one whose words stand in exactly one other place
+    is given there, with the place that was `said`; any other is kept, unverified.
     """
     found: list[Cause] = []
     for cause in answer.get("causes", []):
@@ -198,7 +199,10 @@ def read_causes(answer: Mapping[str, Any], sample: Sample) -> list[Cause]:
 
 
 def check_quote(quote: str, place: int | str | None, sample: Sample) -> Cause:
-    """One quote as a `Cause`: verified with its offsets if its words stand where it says, in order."""
+    """One quote as a `Cause`: verified with its offsets if its words stand where it says, in order.
+
+    A model counts turns worse than it copies words: words that stand elsewhere, in one place only, are found there.
+    """
     turns = {number: turn.text for number, turn in sample.turns().items()}
     if isinstance(place, str) and place not in sample.observations:
         if (number := _PLACE.fullmatch(place)) is not None:
@@ -207,20 +211,31 @@ def check_quote(quote: str, place: int | str | None, sample: Sample) -> Cause:
             place = next((name for name in sample.observations if _same_name(name, place)), place)
     if isinstance(place, bool):
         place = None
+    nearest_first = [sample.target, *range(sample.target - 1, -1, -1), *range(sample.target + 1, len(turns) + 1)]
+    places: list[int | str] = [number for number in nearest_first if number in turns]
+    places += list(sample.observations)
+    found = (cause for where in places if (cause := _quote_in(where, quote, turns, sample.observations)) is not None)
     if place is None:
-        nearest_first = [sample.target, *range(sample.target - 1, -1, -1), *range(sample.target + 1, len(turns) + 1)]
-        places: list[int | str] = [number for number in nearest_first if number in turns]
-        places += list(sample.observations)
-    else:
-        places = [place]
-    for where in places:
-        text = turns.get(where) if isinstance(where, int) else sample.observations.get(where)
-        if text and (span := locate(quote, text)):
-            start, end = span
-            turn, observation = (where, None) if isinstance(where, int) else (None, where)
-            return Cause(text[start:end], turn, observation, start, end, verified=True)
+        return next(found, Cause(quote))
+    if (cause := _quote_in(place, quote, turns, sample.observations)) is not None:
+        return cause
+    elsewhere = list(itertools.islice(found, 2))
+    if len(elsewhere) == 1:
+        return replace(elsewhere[0], said=place)
     turn, observation = (place, None) if isinstance(place, int) else (None, place)
     return Cause(quote, turn, observation)
+
+
+def _quote_in(
+    where: int | str, quote: str, turns: Mapping[int, str | None], observations: Mapping[str, str | None]
+) -> Cause | None:
+    """The quote in this turn or observation, if its words stand there."""
+    text = turns.get(where) if isinstance(where, int) else observations.get(where)
+    if not text or (span := locate(quote, text)) is None:
+        return None
+    start, end = span
+    turn, observation = (where, None) if isinstance(where, int) else (None, where)
+    return Cause(text[start:end], turn, observation, start, end, verified=True)
 
 
 def _same_name(name: str, said: str) -> bool:

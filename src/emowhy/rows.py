@@ -87,7 +87,8 @@ def _cause(cause: Cause) -> dict[str, Any]:
     row: dict[str, Any] = {"quote": cause.quote, "turn": cause.turn, "start": cause.start, "end": cause.end}
     if cause.observation is not None:
         row["observation"] = cause.observation
-    return {**row, "verified": cause.verified}
+    row["verified"] = cause.verified
+    return row if cause.said is None else {**row, "said": cause.said}
 
 
 def clue_row(clue: Clue) -> dict[str, Any]:

@@ -192,7 +192,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.written = self.failed = self.rejected = self.kept = self.damaged = self.copied = 0
-        self.asked_again = self.lenient = self.cut = self.quotes = self.unverified = 0
+        self.asked_again = self.lenient = self.cut = self.quotes = self.moved = self.unverified = 0
         self.prompt_tokens = self.completion_tokens = 0
         self.failures: dict[str, int] = {}
 
@@ -206,6 +206,7 @@ class Tally:
         self.lenient += row["parse"] == "lenient"
         self.cut += row["cut"] is not None
         self.quotes += len(row["causes"])
+        self.moved += sum("said" in cause for cause in row["causes"])
         self.unverified += sum(not cause["verified"] for cause in row["causes"])
         self.prompt_tokens += row["usage"]["prompt"]
         self.completion_tokens += row["usage"]["completion"]

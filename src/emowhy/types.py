@@ -25,7 +25,8 @@ class Cause:
 
     They stand in a turn (numbered from 0 through the context; the target is the next number) or in
     an observation (named). `start` and `end` are Unicode code points in the raw text, half-open;
-    a quote that is not verbatim has neither and is not `verified`.
+    a quote that is not verbatim has neither and is not `verified`. `said` is the place that a reply
+    named where its words do not stand, while they stand in exactly one other: this one.
     """
 
     quote: str
@@ -34,6 +35,12 @@ class Cause:
     start: int | None = None
     end: int | None = None
     verified: bool = False
+    said: int | str | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the words stand where the reply says they do."""
+        return self.verified and self.said is None
 
 
 @dataclass(frozen=True, slots=True)

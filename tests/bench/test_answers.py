@@ -64,6 +64,16 @@ def test_a_quote_that_nobody_said_is_not_verified(tmp_path: Path) -> None:
     assert [(cause.quote, cause.verified) for cause in answer.causes] == [("it never rained", False)]
 
 
+def test_a_quote_that_was_found_elsewhere_than_said_stays_one(tmp_path: Path) -> None:
+    (raw, *_) = read(tmp_path, {"id": "a", "causes": [{"quote": "rains", "turn": 0}]}).rows
+    assert raw is not None
+    assert raw.causes == (Cause("rains", 1, None, 3, 8, verified=True, said=0),)
+    kept = to_row(raw, SAMPLES[0], content_hash(SAMPLES[0]))["causes"]
+    (again, *_) = read(tmp_path, {"id": "a", "causes": kept}).rows
+    assert again is not None
+    assert again.causes == raw.causes
+
+
 def test_a_raw_reply_is_read_as_ours_are(tmp_path: Path) -> None:
     reply = 'Here: {"reasoning": "Rain.", "emotions": ["Sad"], "causes": [], "explanation": "It rains."} Done.'
     found = read(tmp_path, {"id": "a", "raw": reply}, {"id": "b", "raw": "I do not know."})
@@ -174,7 +184,10 @@ def test_a_row_of_a_run_is_the_explanation_that_it_was_written_from() -> None:
         "a",
         index=3,
         emotions=(Emotion("joy", 0.25),),
-        causes=(Cause("rains", 1, None, 3, 8, verified=True), Cause("a smile", observation="face", start=0, end=7)),
+        causes=(
+            Cause("rains", 1, None, 3, 8, verified=True, said=0),
+            Cause("a smile", observation="face", start=0, end=7),
+        ),
         reasoning="R.",
         explanation="E.",
         score_source="specialist",

@@ -31,6 +31,12 @@ def test_quotes_are_marked_in_their_turn_or_observation_and_a_missing_one_is_sai
     assert "not verbatim in the input: we waited" in out
 
 
+def test_a_quote_that_stands_elsewhere_than_the_reply_says_is_marked_where_it_stands_and_told() -> None:
+    out = printed((replace(ANSWER, causes=(Cause("How", 0, None, 0, 3, True, said=1),)), SAMPLE))
+    assert "0 B: «How» was it?" in out
+    assert "1 quote stands elsewhere than the reply says" in " ".join(out.split())
+
+
 def test_no_rows_print_nothing() -> None:
     assert printed() == ""
 

@@ -38,6 +38,14 @@ def test_the_completions_themselves_score_1_on_everything() -> None:
     )
 
 
+def test_a_quote_that_stands_elsewhere_than_said_overlaps_but_is_not_verbatim() -> None:
+    replies = [Reply(row_of(row(i)).completion) for i in range(4)]
+    replies[0] = Reply(json.dumps({"emotions": ["anger"], "causes": [{"turn": 7, "quote": "lost my keys"}]}))
+    found = figures(dev(), replies)
+    assert found["span_f"] == 1.0
+    assert found["verbatim_rate"] == 3 / 4
+
+
 def test_an_unreadable_reply_scores_0_and_stays_in_every_denominator() -> None:
     """Rows: anger ("lost my keys"), joy ("won the cup"), fear ("heard a noise"), sadness ("the dog is gone").
 

@@ -40,6 +40,7 @@ def ask(
 ) -> Draft:
     tasks = given.pop("tasks", {"explain": 1})
     own = {"data": data} if data else {"file": "f", "labels": "goemotions", "licence": "x"}
+    own |= given.pop("own", {})
     recipe = rows(sets=[{**own, "tasks": tasks}], **given)
     return Asker(recipe, recipe.sets[0], labels, Base(), 0).ask(sample, clues, id)
 
@@ -49,6 +50,11 @@ def many(sample: Sample, clues: Sequence[Clue] = CLUES, count: int = 60, **given
 
 
 # The prompt is the one that inference sends ---------------------------------------------------------------------
+
+
+def test_a_sets_own_strategies_come_before_those_of_all_sets() -> None:
+    drafts = many(lost_keys(), strategies={"given": 1}, own={"strategies": {"cot": 1, "two_stage": 1, "direct": 0}})
+    assert {draft.strategy for draft in drafts} == {"cot", "two_stage"}
 
 
 @pytest.mark.parametrize("strategy", ["given", "direct", "cot", "two_stage", "observe"])

@@ -32,6 +32,11 @@ WRONG = {
     "data and file": ({"rows": {"sets": [{"data": "a", "file": "b"}]}}, "data or a file", "mend"),
     "a file without licence": ({"rows": {"sets": [{"file": "b", "labels": "ekman"}]}}, "licence", "mend"),
     "no weight at all": ({"rows": {"sets": SETS, "hints": {"order": 0}}}, "all weights of hints are 0", "mend"),
+    "no weight in a set": (
+        {"rows": {"sets": [{"data": "reccon", "strategies": {"given": 0}}]}},
+        "all weights of strategies are 0",
+        "mend",
+    ),
     "too much dropout": ({"rows": {"sets": SETS, "dropout": {"missing": 0.6, "wrong": 0.5}}}, "at most 1", "mend"),
     "a reader that hints": ({"rows": {"sets": SETS, "specialists": ["emotion", "reader"]}}, "judges the rows", "mend"),
     "no set": ({"rows": {"sets": []}}, "sets", "mend"),
@@ -91,7 +96,7 @@ def test_everything_that_a_shipped_recipe_names_is_there(path: Path) -> None:
     for one in recipe.rows.sets:
         assert label_set(one).name
         assert one.file is None or (path.parent / one.file).is_file()
-    for name in recipe.rows.strategies:
+    for name in {*recipe.rows.strategies, *(name for one in recipe.rows.sets for name in one.strategies or ())}:
         assert len(load_strategy(name).steps) == 1
     if recipe.start is not None and recipe.start != SHIPPED.name:
         assert (FINETUNE / f"{Path(recipe.start).name}.yaml").is_file()

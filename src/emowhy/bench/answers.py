@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,17 +147,16 @@ def _emotion(item: Any) -> Emotion:
 
 
 def _cause(item: Any, sample: Sample) -> Cause:
-    quote, place = item, None
-    if isinstance(item, Mapping):
-        quote = item.get("quote")
-        place = item.get("turn") if item.get("turn") is not None else item.get("observation")
+    told = item if isinstance(item, Mapping) else {"quote": item}
+    quote, start, end, said = (told.get(name) for name in ("quote", "start", "end", "said"))
+    place = told.get("turn") if told.get("turn") is not None else told.get("observation")
     if not isinstance(quote, str) or not quote.strip():
         raise ValueError(f"causes: expected quotes, got {kind_of(item)}")
-    if isinstance(item, Mapping) and isinstance(place, int) and place in sample.turns():
-        start, end = item.get("start"), item.get("end")
-        if isinstance(start, int) and isinstance(end, int) and sample.turns()[place].text[start:end] == quote:
-            return Cause(quote, place, None, start, end, verified=True)
-    return check_quote(quote, place if isinstance(place, int | str) else None, sample)
+    cause = check_quote(quote, place if isinstance(place, int | str) else None, sample)
+    text = sample.turns()[place].text if isinstance(place, int) and place in sample.turns() else ""
+    if isinstance(start, int) and isinstance(end, int) and text[start:end] == quote:
+        cause = Cause(quote, place, None, start, end, verified=True)
+    return replace(cause, said=said) if cause.exact and isinstance(said, int | str) else cause
 
 
 def _names(ids: Sequence[str]) -> str:

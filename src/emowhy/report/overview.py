@@ -66,6 +66,7 @@ class Tally:
     rows: int = 0
     verified: int = 0
     unverified: int = 0
+    moved: int = 0
     lenient: int = 0
     cut: int = 0
     copied: int = 0
@@ -86,6 +87,7 @@ class Tally:
         verified = sum(bool(cause.get("verified")) for cause in row["causes"])
         self.verified += verified
         self.unverified += len(row["causes"]) - verified
+        self.moved += sum(cause.get("said") is not None for cause in row["causes"])
         self.lenient += row["parse"] == "lenient"
         self.cut += row["cut"] is not None
         self.copied += row["same_as"] is not None
@@ -110,6 +112,7 @@ def _outcome(tally: Tally, agreement: Agreement) -> Facts:
         ("rows", tally.rows),
         (f"failed ({failures})" if failures else "failed", tally.failed),
         (f"of {quotes:,} quotes verbatim", tally.verified / quotes if quotes else None),
+        *([("quotes found elsewhere than the reply says", tally.moved)] if tally.moved else []),
     ]
     if agreement.rows:
         pairs.append((f"first label is gold ({agreement.rows:,} rows with gold)", agreement.headline()))

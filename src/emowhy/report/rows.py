@@ -86,6 +86,8 @@ def notes(row: Mapping[str, Any]) -> list[str]:
         said.append("the reply was read leniently")
     if cut := row["cut"]:
         said.append(f"cut to fit the model's context: {cut['turns']} turns and {cut['characters']} characters left out")
+    if moved := sum(cause.get("said") is not None for cause in row["causes"]):
+        said.append(f"{moved} {'quote stands' if moved == 1 else 'quotes stand'} elsewhere than the reply says")
     if telling(row)[1]:
         said.append("the marked words are the specialists': no quote of the model's stands in the input")
     if row["same_as"] is not None:

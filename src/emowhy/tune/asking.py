@@ -71,7 +71,8 @@ class Asker:
     def __init__(self, recipe: RowsRecipe, one: SetRecipe, taxonomy: Taxonomy, engine: Engine, seed: int) -> None:
         self.recipe, self.one, self.taxonomy, self.engine, self.seed = recipe, one, taxonomy, engine, seed
         self._reasoner = functools.cache(self._make_reasoner)
-        for name in recipe.strategies:
+        self._strategies = one.strategies or recipe.strategies
+        for name in self._strategies:
             steps = load_strategy(name).steps
             if len(steps) > 1 or not {"emotions", "explanation"} & set(steps[0].fields):
                 raise UsageError(f"no rows can be made for the strategy {name!r}", "given, direct, cot, two_stage")
@@ -85,7 +86,7 @@ class Asker:
             raise Unusable("no gold answer for its tasks")
         task = choose(able, draw)
         known = _STRATEGIES.get(task)
-        strategy = draw.choice(known) if known else choose(self.recipe.strategies, draw)
+        strategy = draw.choice(known) if known else choose(self._strategies, draw)
         asked, answers, filled = self._put(sample, task, strategy, gold, draw)
         shown = hint(asked, clues, task, strategy, gold, self.taxonomy, self.recipe, draw)
         chat = next(self._reasoner(strategy, shown.policy).reason(Job(replace(asked, id=id)), shown.clues))

@@ -30,7 +30,7 @@ def reply_findings(rows: Sequence[AuditRow]) -> Iterator[Finding]:
         parsed = read_completion(row)
         if parsed is None or parsed.how != "strict":
             unread.append(row.id)
-        elif row.sample is not None and not all(c.verified for c in read_causes(parsed.answer, row.sample)):
+        elif row.sample is not None and not all(c.exact for c in read_causes(parsed.answer, row.sample)):
             loose.append(row.id)
     yield _told("replies", "the strict parser reads every completion", "cannot be read strictly", unread)
     yield _told("quotes", "every quote is verbatim", "quote what their samples do not say", loose)

@@ -32,7 +32,7 @@ def fault(draft: Draft, reply: Written) -> str | None:
     if "emotions" in draft.fields and tuple(read_emotions(parsed.answer, draft.taxonomy)) != draft.facts.labels:
         return READ_BACK
     causes = read_causes(parsed.answer, draft.sample)
-    if not all(cause.verified for cause in causes) or not _all_said(reply, draft):
+    if not all(cause.exact for cause in causes) or not _all_said(reply, draft):
         return QUOTE
     wanted = [(c.turn, c.observation, c.quote) for c in draft.causes]
     if "causes" in draft.fields and [(c.turn, c.observation, c.quote) for c in causes] != wanted:

@@ -24,7 +24,8 @@ class SetRecipe(_Part):
 
     Up to `rows` samples of `split` are drawn (None: all), each used `times` times and given one of `tasks` by weight.
     `balance` evens out the labels: a sample is drawn with a weight of (its rarest label's count) to the power of
-    -balance, so 0 leaves the data as they are. `specialists` give the hints here (None: those of all sets).
+    -balance, so 0 leaves the data as they are. `specialists` give the hints here, and `strategies` are drawn by
+    weight (None: those of all sets).
     `explanations` that annotators wrote are taught unless that is false: a very small model learns to invent from them.
     A file states its `labels`, its `licence`, and whether that allows `commercial` use.
     """
@@ -37,6 +38,7 @@ class SetRecipe(_Part):
     tasks: Annotated[dict[TaskName, Weight], Field(min_length=1)] = {"explain": 1.0}
     balance: Share = 0.0
     specialists: tuple[str, ...] | None = None
+    strategies: Annotated[dict[str, Weight], Field(min_length=1)] | None = None
     explanations: bool = True
     labels: str | None = None
     licence: str | None = None
@@ -49,6 +51,8 @@ class SetRecipe(_Part):
         if self.file is not None and not (self.labels and self.licence):
             raise ValueError("a file's labels and licence must be stated")
         _check_weights("tasks", self.tasks)
+        if self.strategies is not None:
+            _check_weights("strategies", self.strategies)
         return self
 
     @property

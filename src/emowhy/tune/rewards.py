@@ -106,7 +106,7 @@ def _filled(asked: Asked, answer: Mapping[str, Any]) -> bool:
     quotes = asked.sample.gold.causes if asked.sample.gold else None
     return (
         all(has_words(text if isinstance(text, str) else " ".join(_strings(text))) for text in texts)
-        and all(cause.verified for cause in causes)
+        and all(cause.exact for cause in causes)
         and bool(causes or not quotes)
     )
 

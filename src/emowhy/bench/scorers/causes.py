@@ -70,7 +70,7 @@ class Quotes(Scorer):
             wanted, said = _spans(gold.causes), _spans(answer.causes)
             table[row, :3] = span_f(said, wanted)
             table[row, 3] = span_f(said, wanted, None)[2]
-            table[row, 4:6] = sum(cause.verified for cause in answer.causes), len(said)
+            table[row, 4:6] = sum(cause.exact for cause in answer.causes), len(said)
             table[row, 6] = bool(gold.causes) and bool(said)
         sums = np.concatenate([table, known[:, None].astype(float)], axis=1)
 
