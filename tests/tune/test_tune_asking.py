@@ -52,6 +52,18 @@ def many(sample: Sample, clues: Sequence[Clue] = CLUES, count: int = 60, **given
 # The prompt is the one that inference sends ---------------------------------------------------------------------
 
 
+def test_a_sets_own_dropout_comes_before_that_of_all_sets() -> None:
+    drafts = many(lost_keys(), count=9, strategies={"cot": 1}, dropout={"wrong": 1}, own={"dropout": {"missing": 1}})
+    assert {draft.shown.state for draft in drafts} == {"missing"}
+
+
+def test_a_set_that_follows_hints_asks_for_their_words() -> None:
+    sample = lost_keys()
+    clues = (*CLUES, cue("I lost your keys", sample, 0))
+    assert [c.quote for c in ask(sample, clues, own={"follow": 0.5}).causes] == ["I lost your keys"]
+    assert [c.quote for c in ask(sample, clues).causes] == ["lost your keys"]
+
+
 def test_a_sets_own_strategies_come_before_those_of_all_sets() -> None:
     drafts = many(lost_keys(), strategies={"given": 1}, own={"strategies": {"cot": 1, "two_stage": 1, "direct": 0}})
     assert {draft.strategy for draft in drafts} == {"cot", "two_stage"}

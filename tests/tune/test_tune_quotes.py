@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emowhy.tune.quotes import clause, cue_quotes, cut, gold_quotes, tell_quotes
-from emowhy.types import Cause, Gold, Sample, Turn
+from emowhy.types import Cause, Clue, Gold, Sample, Turn
 from tune.tuning import cause, cue
 
 texts = st.lists(
@@ -63,6 +65,22 @@ def test_annotated_causes_are_verified_distinct_and_three_at_most() -> None:
 def test_nobody_asked_is_not_the_same_as_no_cause() -> None:
     assert gold_quotes(Sample("a", "text", gold=Gold(("joy",))), 80) is None
     assert gold_quotes(Sample("a", "text", gold=Gold(("joy",), causes=())), 80) == ()
+
+
+def test_an_annotated_span_follows_the_hint_that_overlaps_it_enough() -> None:
+    sample = Sample("a", "You lost it again, you did.", context=(Turn("You lost it again?"),))
+    gold = Gold(causes=(cause("lost it", 1, sample),))
+    asked = Sample(sample.id, sample.text, context=sample.context, gold=gold)
+    wide, far, other = cue("lost it again", sample), cue("it again, you did", sample), cue("You lost it", sample, 0)
+
+    def told(follow: float | None, *clues: Clue) -> list[Cause]:
+        return list(gold_quotes(asked, 80, clues, follow) or ())
+
+    assert told(0.5, far, wide, other) == [Cause("lost it again", 1, None, 4, 17, verified=True)]  # 7 of 13 letters
+    assert told(0.6, far, wide, other) == list(gold.causes or ())
+    assert told(None, wide) == list(gold.causes or ())
+    assert told(0.5) == list(gold.causes or ())
+    assert told(0.5, replace(wide, chosen=False)) == list(gold.causes or ())
 
 
 def test_cue_words_become_their_clauses_the_likeliest_first_and_without_overlap() -> None:

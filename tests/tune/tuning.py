@@ -80,10 +80,11 @@ def emotion(label: str, score: float, chosen: bool = False) -> Clue:
     return Clue("emotion", "told", label, score=score, chosen=chosen)
 
 
-def cue(words: str, sample: Sample) -> Clue:
-    """A clue that marks words of the target."""
-    start = (sample.text or "").index(words)
-    return Clue("cause", "told", None, None, words, sample.target, None, start, start + len(words), 0.9, True)
+def cue(words: str, sample: Sample, turn: int | None = None) -> Clue:
+    """A clue that marks words of the target, or of another turn."""
+    turn = sample.target if turn is None else turn
+    start = sample.turns()[turn].text.index(words)
+    return Clue("cause", "told", None, None, words, turn, None, start, start + len(words), 0.9, True)
 
 
 def cause(words: str, turn: int, sample: Sample) -> Cause:

@@ -63,14 +63,19 @@ def lora_arguments(adapter: Path | None) -> dict[str, Any]:
     return {"enable_lora": True, "max_loras": 1, "max_lora_rank": next(r for r in RANKS if r >= max(rank, 8))}
 
 
-def adapter_name(adapter: Path) -> str:
-    """The name an adapter is served under: its folder's, with a hash of its weights and configuration.
+def adapter_hash(adapter: Path) -> str:
+    """SHA-256 over an adapter's weights and its configuration (the scale there counts too): 64 hex digits."""
+    return hashlib.sha256(
+        (file_hash(adapter / WEIGHTS) + file_hash(adapter / "adapter_config.json")).encode()
+    ).hexdigest()
 
-    So what a server has cached under a name stays right for ever: other content (the scale in the configuration
-    counts too) has another name. What a URL or a flag could misread in the folder's name becomes a hyphen.
+
+def adapter_name(adapter: Path) -> str:
+    """The name an adapter is served under: its folder's, with a hash of its content.
+
+    So what a server has cached under a name stays right for ever: other content has another name. What a URL or a flag
+    could misread in the folder's name becomes a hyphen.
     """
-    weights = adapter / WEIGHTS
-    if not weights.is_file():
+    if not (adapter / WEIGHTS).is_file():
         raise MissingError(f"no {WEIGHTS} in {adapter.absolute()}", "check --adapter")
-    digest = hashlib.sha256((file_hash(weights) + file_hash(adapter / "adapter_config.json")).encode()).hexdigest()
-    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', adapter.absolute().name)}-{digest[:8]}"
+    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', adapter.absolute().name)}-{adapter_hash(adapter)[:8]}"

@@ -69,10 +69,11 @@ class Asker:
     """Asks about the samples of one set; `engine` lends the base's control tokens and context length."""
 
     def __init__(self, recipe: RowsRecipe, one: SetRecipe, taxonomy: Taxonomy, engine: Engine, seed: int) -> None:
-        self.recipe, self.one, self.taxonomy, self.engine, self.seed = recipe, one, taxonomy, engine, seed
+        own = {name: value for name in ("strategies", "dropout") if (value := getattr(one, name)) is not None}
+        self.recipe, self.one = recipe.model_copy(update=own), one
+        self.taxonomy, self.engine, self.seed = taxonomy, engine, seed
         self._reasoner = functools.cache(self._make_reasoner)
-        self._strategies = one.strategies or recipe.strategies
-        for name in self._strategies:
+        for name in self.recipe.strategies:
             steps = load_strategy(name).steps
             if len(steps) > 1 or not {"emotions", "explanation"} & set(steps[0].fields):
                 raise UsageError(f"no rows can be made for the strategy {name!r}", "given, direct, cot, two_stage")
@@ -80,13 +81,13 @@ class Asker:
     def ask(self, sample: Sample, clues: Sequence[Clue], id: str) -> Draft:
         """The draft for one sample. Raises Unusable with the reason where there can be none."""
         draw = draw_of(self.seed, "ask", id)
-        gold = read_gold(sample, clues, self.taxonomy, self.recipe.reply_tokens)
+        gold = read_gold(sample, clues, self.taxonomy, self.recipe.reply_tokens, self.one.follow)
         able = {task: weight for task, weight in self.one.tasks.items() if weight and serves(task, sample, gold)}
         if not able:
             raise Unusable("no gold answer for its tasks")
         task = choose(able, draw)
         known = _STRATEGIES.get(task)
-        strategy = draw.choice(known) if known else choose(self._strategies, draw)
+        strategy = draw.choice(known) if known else choose(self.recipe.strategies, draw)
         asked, answers, filled = self._put(sample, task, strategy, gold, draw)
         shown = hint(asked, clues, task, strategy, gold, self.taxonomy, self.recipe, draw)
         chat = next(self._reasoner(strategy, shown.policy).reason(Job(replace(asked, id=id)), shown.clues))

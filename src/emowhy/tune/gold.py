@@ -40,8 +40,12 @@ def cause_clues(causes: Sequence[Cause]) -> list[Clue]:
     ]
 
 
-def read_gold(sample: Sample, clues: Sequence[Clue], taxonomy: Taxonomy, reply_tokens: int) -> Gold:
+def read_gold(
+    sample: Sample, clues: Sequence[Clue], taxonomy: Taxonomy, reply_tokens: int, follow: float | None = None
+) -> Gold:
     """The gold of a sample; where nobody annotated causes, the clauses around the specialists' cue words.
+
+    `follow` is how much an annotated quote overlaps a specialist's to be given as that has it (None: never).
 
     Raises Unusable for labels that no reply can name, or quotes that stand nowhere.
     """
@@ -56,7 +60,7 @@ def read_gold(sample: Sample, clues: Sequence[Clue], taxonomy: Taxonomy, reply_t
     labels = tuple(sorted(said, key=lambda label: (normalise(label) == "neutral", -likely.get(label, 0.0))))
     felt = any(normalise(label) != "neutral" for label in labels)
     longest = _longest_quote(reply_tokens)
-    causes = gold_quotes(sample, longest)
+    causes = gold_quotes(sample, longest, clues, follow)
     if causes == () and told and told.causes:
         raise Unusable("no gold quote is verbatim")
     if causes is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from emowhy.bench.metrics.spans import Span, overlap
 from emowhy.schema import MOST_CAUSES
 from emowhy.shown import show
 from emowhy.tune.verbaliser import Quote, Whose
@@ -20,13 +21,35 @@ _EDGE = re.compile(
 _JOINT = re.compile(r"\s*(?:and|but|because|when|while|although|though|cause|cuz)\s+", re.IGNORECASE)
 
 
-def gold_quotes(sample: Sample, longest: int) -> tuple[Cause, ...] | None:
+def gold_quotes(
+    sample: Sample, longest: int, clues: Sequence[Clue] = (), follow: float | None = None
+) -> tuple[Cause, ...] | None:
     """The annotated causes that are verbatim, at most three, each cut to whole words within `longest` characters; None
-    where nobody annotated any."""
+    where nobody annotated any.
+
+    With `follow`, one that overlaps a specialist's chosen quote by at least so much (intersection over union) ends
+    where that does: where a cause begins and ends annotators differ, and hints are for copying.
+    """
     annotated = sample.gold.causes if sample.gold else None
     if annotated is None:
         return None
-    return _distinct(cut(cause, longest) for cause in annotated if cause.verified)[:MOST_CAUSES]
+    found = [cause for cause in annotated if cause.verified]
+    if follow is not None:
+        hinted = [clue for clue in clues if clue.kind == "cause" and clue.chosen and clue.start is not None]
+        found = [_follow(cause, hinted, follow) for cause in found]
+    return _distinct(cut(cause, longest) for cause in found)[:MOST_CAUSES]
+
+
+def _follow(cause: Cause, hinted: Sequence[Clue], least: float) -> Cause:
+    """The cause as the hint that overlaps it most has it, if that is enough."""
+    near = max(hinted, key=lambda clue: overlap(_span(cause), _span(clue)), default=None)
+    if near is None or overlap(_span(cause), _span(near)) < least:
+        return cause
+    return Cause(near.quote or "", near.turn, near.observation, near.start, near.end, verified=True)
+
+
+def _span(words: Cause | Clue) -> Span:
+    return Span((words.turn, words.observation), words.start or 0, words.end or 0)
 
 
 def cue_quotes(sample: Sample, clues: Sequence[Clue], longest: int) -> tuple[Cause, ...]:

@@ -19,13 +19,27 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Dropout(_Part):
+    """In which share of the rows hints are left out, and in which they are made wrong."""
+
+    missing: Share = 0.0
+    wrong: Share = 0.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Dropout:
+        if self.missing + self.wrong > 1:
+            raise ValueError("missing and wrong are shares of the same rows: at most 1 together")
+        return self
+
+
 class SetRecipe(_Part):
     """Rows of one data set that a loader reads (`data`), or of a `file` in the row format, beside the recipe.
 
     Up to `rows` samples of `split` are drawn (None: all), each used `times` times and given one of `tasks` by weight.
     `balance` evens out the labels: a sample is drawn with a weight of (its rarest label's count) to the power of
-    -balance, so 0 leaves the data as they are. `specialists` give the hints here, and `strategies` are drawn by
-    weight (None: those of all sets).
+    -balance, so 0 leaves the data as they are. `specialists` give the hints here, `strategies` are drawn by weight,
+    and `dropout` is done to the hints (None: as in all sets). An annotated quote that overlaps a hinted one by the
+    share `follow` (intersection over union) is taught in the hint's words, so that hints are copied (None: never).
     `explanations` that annotators wrote are taught unless that is false: a very small model learns to invent from them.
     A file states its `labels`, its `licence`, and whether that allows `commercial` use.
     """
@@ -39,6 +53,8 @@ class SetRecipe(_Part):
     balance: Share = 0.0
     specialists: tuple[str, ...] | None = None
     strategies: Annotated[dict[str, Weight], Field(min_length=1)] | None = None
+    dropout: Dropout | None = None
+    follow: Annotated[float, Field(gt=0, le=1)] | None = None
     explanations: bool = True
     labels: str | None = None
     licence: str | None = None
@@ -59,19 +75,6 @@ class SetRecipe(_Part):
     def name(self) -> str:
         """ "goemotions:train", or the file's name."""
         return f"{self.data}:{self.split}" if self.data else Path(str(self.file)).name
-
-
-class Dropout(_Part):
-    """In which share of the rows hints are left out, and in which they are made wrong."""
-
-    missing: Share = 0.0
-    wrong: Share = 0.0
-
-    @model_validator(mode="after")
-    def _check(self) -> Dropout:
-        if self.missing + self.wrong > 1:
-            raise ValueError("missing and wrong are shares of the same rows: at most 1 together")
-        return self
 
 
 class RowsRecipe(_Part):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emowhy.engines.lora import WEIGHTS, unserved
+from emowhy.engines.lora import WEIGHTS, adapter_hash, unserved
 from emowhy.errors import MissingError, UsageError
-from emowhy.models import Model, adapter_config, file_hash, find_adapter, origin
+from emowhy.models import Model, adapter_config, find_adapter, origin
 from emowhy.tune.recipe import LoraRecipe, TuneRecipe
 
 _SAME = {"r": "rank", "lora_alpha": "alpha", "use_rslora": "rslora", "use_dora": "dora"}
@@ -45,8 +44,7 @@ def find_start(recipe: TuneRecipe, base: Model) -> Start | None:
     config, told = adapter_config(folder), origin(folder)
     _check_base(recipe, base, told.get("base") or config.get("base_model_name_or_path"), told.get("base_sha256"))
     _check_kind(recipe.start, recipe.lora, config)
-    digest = hashlib.sha256((file_hash(folder / WEIGHTS) + file_hash(folder / "adapter_config.json")).encode())
-    return Start(folder, digest.hexdigest()[:16], told)
+    return Start(folder, adapter_hash(folder)[:16], told)
 
 
 def load_start(model: Any, start: Start) -> None:
