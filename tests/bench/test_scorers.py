@@ -230,3 +230,16 @@ def test_equal_scores_share_a_bin_so_that_half_right_at_one_half_is_calibrated()
 def test_votes_are_compared_with_labels_in_any_spelling() -> None:
     sample = Sample("r0", "Hm.", gold=Gold(None, answers={"votes": {"joy": 5}}))
     assert first(ALL["votes"], Case([sample], [Explanation("r0", emotions=(Emotion("Joyful!"),))], LABELS)) == 0
+
+
+def test_a_quote_found_elsewhere_than_said_is_scored_there_but_not_called_verbatim() -> None:
+    """One quote stands where the reply says, one in another turn, one nowhere; the first two are gold."""
+    right, elsewhere = (
+        Cause("roof leaks", 0, None, 8, 18, verified=True),
+        Cause("tired", 2, None, 19, 24, verified=True),
+    )
+    sample = Sample("r0", TURNS[2], context=tuple(map(Turn, TURNS[:2])), gold=Gold(causes=(right, elsewhere)))
+    said = Explanation("r0", causes=(right, replace(elsewhere, said=1), Cause("the rain", 0)))
+    found = totals(ALL["quotes"], Case([sample], [said], LABELS))
+    assert (found["span_p"], found["span_r"]) == (2 / 3, 1.0)
+    assert (found["verbatim_rate"], found["moved_rate"]) == (1 / 3, 1 / 3)

@@ -36,6 +36,10 @@ def test_any_json_becomes_a_row_that_can_be_shown(row: dict[str, Any]) -> None:
     assert isinstance(made["id"], str)
 
 
+def test_a_card_has_a_name_even_where_the_row_has_an_empty_one() -> None:
+    assert json.loads(card({"id": ""}, {}))["id"] == "(no id)"
+
+
 @given(ROWS)
 def test_a_sound_row_stays_as_it_is(row: dict[str, Any]) -> None:
     once = sound(row)

@@ -30,7 +30,7 @@ def card(row: Mapping[str, Any], known: Labels) -> bytes:
     whole = sound(row)
     other = whole["other"]
     made = {
-        "id": whole["id"],
+        "id": whole["id"] or "(no id)",  # also of an empty one, which the page could not name
         "lines": [[line.number, line.name, int(line.target), _pieces(line.pieces)] for line in lines(whole)],
         "question": whole["sample"]["question"],
         "choices": whole["sample"]["choices"],

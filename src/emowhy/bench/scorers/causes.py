@@ -45,7 +45,8 @@ def _spans(causes: Sequence[Cause]) -> list[Span]:
 
 
 class Quotes(Scorer):
-    """Quotes against gold quotes as character spans; how many are verbatim, and how many rows have one.
+    """Quotes against gold quotes as character spans; how many are verbatim where the reply says (`verbatim_rate`) or in
+    one other place, by which they are scored (`moved_rate`), and how many rows have one.
 
     A gold quote without a place (it is not verbatim in the text) is matched by the same words without one only.
     """
@@ -58,30 +59,31 @@ class Quotes(Scorer):
 
     def measure(self, case: Case) -> Measure:
         known = _caused(case)
-        table = np.zeros(
-            (len(known), 8)
-        )  # p, r, f at .5, f by overlap, verbatim, quotes, quoted where gold has one, those
+        # p, r, f at .5, f by overlap, verbatim, moved, quotes, quoted where gold has one, those
+        table = np.zeros((len(known), 9))
         for row, (gold, answer) in enumerate(zip(case.golds(), case.answers, strict=True)):
             if gold.causes is None:
                 continue
-            table[row, 7] = bool(gold.causes)
+            table[row, 8] = bool(gold.causes)
             if answer is None:
                 continue
             wanted, said = _spans(gold.causes), _spans(answer.causes)
             table[row, :3] = span_f(said, wanted)
             table[row, 3] = span_f(said, wanted, None)[2]
-            table[row, 4:6] = sum(cause.exact for cause in answer.causes), len(said)
-            table[row, 6] = bool(gold.causes) and bool(said)
+            moved = sum(cause.said is not None for cause in answer.causes)
+            table[row, 4:7] = sum(cause.exact for cause in answer.causes), moved, len(said)
+            table[row, 7] = bool(gold.causes) and bool(said)
         sums = np.concatenate([table, known[:, None].astype(float)], axis=1)
 
         def figures(added: Array) -> dict[str, Array]:
             names = ("span_p", "span_r", "span_f", "span_f_overlap")
-            found = {name: ratio(added[..., i], added[..., 8]) for i, name in enumerate(names)}
+            found = {name: ratio(added[..., i], added[..., 9]) for i, name in enumerate(names)}
             found = {"span_f": found.pop("span_f"), **found}
             return {
                 **found,
-                "verbatim_rate": ratio(added[..., 4], added[..., 5]),
-                "quote_rate": ratio(added[..., 6], added[..., 7]),
+                "verbatim_rate": ratio(added[..., 4], added[..., 6]),
+                "moved_rate": ratio(added[..., 5], added[..., 6]),
+                "quote_rate": ratio(added[..., 7], added[..., 8]),
             }
 
         return Measure(sums, figures, {"span_f": np.where(known, table[:, 2], np.nan)})
