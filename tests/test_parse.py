@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -347,6 +348,15 @@ def test_a_quote_is_verified_where_it_stands_and_keeps_the_place_that_was_said(
     found = check_quote(quote, place, SAMPLE)
     assert found == cause
     assert found.exact == (found.verified and found.said is None)
+
+
+def test_the_same_words_in_the_same_place_are_one_quote_and_exact_if_they_were_so_once() -> None:
+    def told(*turns: int) -> list[Cause]:
+        return read_causes({"causes": [{"quote": "cancelled it", "turn": turn} for turn in turns]}, SAMPLE)
+
+    there = Cause("cancelled it", 2, None, 5, 17, True)
+    assert told(1, 2) == told(2, 1) == [there]
+    assert told(1, 0) == [replace(there, said=1)]
 
 
 def test_words_that_stand_in_several_other_places_are_found_in_none_of_them() -> None:

@@ -190,12 +190,15 @@ def read_causes(answer: Mapping[str, Any], sample: Sample) -> list[Cause]:
     A verbatim quote is given as its words stand there, with offsets; one whose words stand in exactly one other place
     is given there, with the place that was `said`; any other is kept, unverified.
     """
-    found: list[Cause] = []
-    for cause in answer.get("causes", []):
-        quote, place = (cause, None) if isinstance(cause, str) else (cause["quote"], cause.get("turn"))
+    found: dict[Cause, Cause] = {}  # the same words in the same place are one quote, whatever places were said
+    for told in answer.get("causes", []):
+        quote, place = (told, None) if isinstance(told, str) else (told["quote"], told.get("turn"))
         if quote.strip():
-            found.append(check_quote(quote, place, sample))
-    return list(dict.fromkeys(found))
+            cause = check_quote(quote, place, sample)
+            where = replace(cause, said=None)
+            if cause.exact or where not in found:
+                found[where] = cause
+    return list(found.values())
 
 
 def check_quote(quote: str, place: int | str | None, sample: Sample) -> Cause:
@@ -222,8 +225,11 @@ def check_quote(quote: str, place: int | str | None, sample: Sample) -> Cause:
     elsewhere = list(itertools.islice(found, 2))
     if len(elsewhere) == 1:
         return replace(elsewhere[0], said=place)
-    turn, observation = (place, None) if isinstance(place, int) else (None, place)
-    return Cause(quote, turn, observation)
+    return Cause(quote, *_turn_or_observation(place))
+
+
+def _turn_or_observation(place: int | str) -> tuple[int | None, str | None]:
+    return (place, None) if isinstance(place, int) else (None, place)
 
 
 def _quote_in(
@@ -234,8 +240,7 @@ def _quote_in(
     if not text or (span := locate(quote, text)) is None:
         return None
     start, end = span
-    turn, observation = (where, None) if isinstance(where, int) else (None, where)
-    return Cause(text[start:end], turn, observation, start, end, verified=True)
+    return Cause(text[start:end], *_turn_or_observation(where), start, end, verified=True)
 
 
 def _same_name(name: str, said: str) -> bool:

@@ -152,10 +152,11 @@ def _cause(item: Any, sample: Sample) -> Cause:
     place = told.get("turn") if told.get("turn") is not None else told.get("observation")
     if not isinstance(quote, str) or not quote.strip():
         raise ValueError(f"causes: expected quotes, got {kind_of(item)}")
-    cause = check_quote(quote, place if isinstance(place, int | str) else None, sample)
-    text = sample.turns()[place].text if isinstance(place, int) and place in sample.turns() else ""
-    if isinstance(start, int) and isinstance(end, int) and text[start:end] == quote:
+    turn = sample.turns().get(place) if isinstance(place, int) else None
+    if turn is not None and isinstance(start, int) and isinstance(end, int) and turn.text[start:end] == quote:
         cause = Cause(quote, place, None, start, end, verified=True)
+    else:
+        cause = check_quote(quote, place if isinstance(place, int | str) else None, sample)
     return replace(cause, said=said) if cause.exact and isinstance(said, int | str) else cause
 
 

@@ -173,7 +173,7 @@ def _explain_file(
         told += f"; {tally.kept} kept from before" if tally.kept else ""
         told += "" if run.whole else "; stopped before the input's end"
         told += f"; {tally.unverified} of {tally.quotes} quotes not verbatim" if tally.unverified else ""
-        told += f"; {tally.moved} found elsewhere than the reply says" if tally.moved else ""
+        told += f"; {tally.moved} of {tally.quotes} quotes found elsewhere than said" if tally.moved else ""
         watch.note(f"{told}; {watch.rates()}")
         write_html(out)
         watch.note(f"run directory: {out}   (report: {out / 'report.html'})")

@@ -28,7 +28,7 @@ def gold_quotes(
     where nobody annotated any.
 
     With `follow`, one that overlaps a specialist's chosen quote by at least so much (intersection over union) ends
-    where that does: where a cause begins and ends annotators differ, and hints are for copying.
+    where that does: where a cause begins and ends annotators differ.
     """
     annotated = sample.gold.causes if sample.gold else None
     if annotated is None:

@@ -39,7 +39,7 @@ class SetRecipe(_Part):
     `balance` evens out the labels: a sample is drawn with a weight of (its rarest label's count) to the power of
     -balance, so 0 leaves the data as they are. `specialists` give the hints here, `strategies` are drawn by weight,
     and `dropout` is done to the hints (None: as in all sets). An annotated quote that overlaps a hinted one by the
-    share `follow` (intersection over union) is taught in the hint's words, so that hints are copied (None: never).
+    share `follow` (intersection over union) is taught in the hint's words (None: never).
     `explanations` that annotators wrote are taught unless that is false: a very small model learns to invent from them.
     A file states its `labels`, its `licence`, and whether that allows `commercial` use.
     """
