@@ -97,6 +97,18 @@ def test_given_texts_are_scored_token_by_token(engine: VllmEngine) -> None:
     check_token_logprobs(engine)
 
 
+def test_texts_that_begin_alike_are_scored_as_each_alone(engine: VllmEngine) -> None:
+    first, second = chats()[:2]
+    asked = [first, first, second, first, first]
+    texts = ["They cancelled it.", "They cancelled", "They cancelled it.", "They", "They cancelled it."]
+    together = engine.token_logprobs(asked, texts)
+    for chat, text, pieces in zip(asked, texts, together, strict=True):
+        alone = engine.token_logprobs([chat], [text])[0]
+        assert [piece for piece, _ in pieces] == [piece for piece, _ in alone]
+        assert [score for _, score in pieces] == pytest.approx([score for _, score in alone], rel=0.05, abs=0.1)
+    assert together[0] != together[2]  # another chat
+
+
 def test_texts_scored_in_the_middle_of_a_stream_leave_it_whole(engine: VllmEngine) -> None:
     waiting = [dataclasses.replace(chat, schema=None) for chat in chats(max_tokens=8)]
     asked = list(waiting)

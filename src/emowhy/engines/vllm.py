@@ -134,19 +134,19 @@ class VllmEngine(Engine):
         # that. Asking for a prompt's log-probabilities instead kills vLLM 0.32 with an adapter on a CPU.
         found: list[dict[int, tuple[str, float]]] = [{} for _ in chats]
         waiting = self._each_token(chats, continuations)
-        flying: dict[str, tuple[int, int]] = {}
+        flying: dict[str, list[tuple[int, int]]] = {}
         try:
             while True:
-                for place, prompt, token in itertools.islice(waiting, 2 * self.batch_size - len(flying)):
-                    flying[self._ask(prompt, token)] = place
+                for owners, prompt, token in itertools.islice(waiting, 2 * self.batch_size - len(flying)):
+                    flying[self._ask(prompt, token)] = owners
                 if not flying:
                     break
                 for output in self._step():
-                    if (owner := flying.pop(output.request_id, None)) is None:
+                    if (waited := flying.pop(output.request_id, None)) is None:
                         self._early.append(output)  # of a stream that is halfway through
                         continue
-                    number, place_in_text = owner
-                    found[number][place_in_text] = self._scored(output.outputs[0])
+                    for number, place in waited:
+                        found[number][place] = self._scored(output.outputs[0])
         finally:
             if flying:
                 self._engine.abort_request(list(flying))
@@ -155,13 +155,21 @@ class VllmEngine(Engine):
 
     def _each_token(
         self, chats: Sequence[Chat], continuations: Sequence[str]
-    ) -> Iterator[tuple[tuple[int, int], list[int], int]]:
-        """(Number of the continuation, place in it), what stands before that token, and the token."""
-        for number, (chat, text) in enumerate(zip(chats, continuations, strict=True)):
+    ) -> Iterator[tuple[list[tuple[int, int]], list[int], int]]:
+        """Who waits for it (number of the continuation, place in it), what stands before a token, and the token.
+
+        Neighbours after the same chat that begin alike share what they begin with.
+        """
+        neighbours = itertools.groupby(enumerate(zip(chats, continuations, strict=True)), key=lambda row: row[1][0])
+        for chat, group in neighbours:
             before = chat_ids(self.tokenizer, chat)
-            for place, token in enumerate(self.tokenizer(text, add_special_tokens=False)["input_ids"]):
-                yield (number, place), list(before), token
-                before.append(token)
+            asked: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+            for number, (_, text) in group:
+                tokens = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+                for place in range(len(tokens)):
+                    asked.setdefault(tokens[: place + 1], []).append((number, place))
+            for tokens, owners in asked.items():
+                yield owners, [*before, *tokens[:-1]], tokens[-1]
 
     def _ask(self, prompt: list[int], token: int) -> str:
         """Have vLLM write that one token after the prompt; the request's name."""
