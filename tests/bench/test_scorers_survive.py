@@ -140,6 +140,23 @@ def test_similarity_counts_above_a_threshold_that_wrong_texts_do_not_pass() -> N
     assert np.mean([clue_f1(cosines, threshold)[2] for cosines in wrong]) <= 0.05
 
 
+def test_clues_are_alike_per_modality_only_where_the_texts_have_such_clues() -> None:
+    gold = "His brows are lowered and his lips are pressed. His voice is loud and fast."
+    sample = Sample("a", "No.", gold=Gold(explanation=gold))
+
+    def alike(*told: str | None) -> tuple[float, ...]:
+        answers = [None if text is None else Explanation("a", explanation=text) for text in told]
+        found = find_scorer("clues").measure(Case([sample] * len(told), answers, EKMAN.labels)).total()
+        return tuple(found[f"clue_similarity_{modality}"] for modality in ("visual", "audio", "text"))
+
+    assert alike(gold)[:2] == pytest.approx((1, 1))
+    assert np.isnan(alike(gold)[2])
+    assert alike("His brows are lowered and his lips are pressed.")[:2] == pytest.approx((1, 0))
+    assert alike("His voice is loud and fast.")[:2] == pytest.approx((0, 1))
+    assert alike(gold, None)[:2] == pytest.approx((0.5, 0.5))
+    assert alike(None)[:2] == (0, 0)
+
+
 # Judges and choices -----------------------------------------------------------------------------------------------
 
 

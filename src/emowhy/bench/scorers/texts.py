@@ -10,13 +10,14 @@ import numpy as np
 from emowhy.bench.measure import Array, Measure, means
 from emowhy.bench.metrics.clue_similarity import (
     Encoder,
+    by_modality,
     clue_f1,
     clue_similarity,
     fit_threshold,
     floor,
     match_clues,
 )
-from emowhy.bench.metrics.clue_text import ClueText, echo_rate, find_clues
+from emowhy.bench.metrics.clue_text import MODALITIES, ClueText, echo_rate, find_clues
 from emowhy.bench.metrics.descriptions import content_f1, is_english, modality_completeness, rouge_l
 from emowhy.bench.scorers.base import Case, Scorer
 from emowhy.types import Explanation, Sample
@@ -76,11 +77,13 @@ class Descriptions(Scorer):
 class Clues(Scorer):
     """Clue overlap: both texts cut into clues and matched by meaning (MiniLM), as METRICS defines `clue_f1`.
 
+    `clue_similarity` is given over all clues and per modality, there of the rows where either text has such a clue.
     `clue_floor` is what texts paired with another row's text earn at this threshold, on the rows scored here.
     """
 
     title = "clue overlap"
     perfect = ("clue_f1", "clue_similarity", "modality_completeness")
+    _figures = (*perfect, *(f"clue_similarity_{modality}" for modality in MODALITIES))
 
     def applies(self, case: Case) -> str | None:
         from importlib.util import find_spec
@@ -92,23 +95,21 @@ class Clues(Scorer):
     def measure(self, case: Case) -> Measure:
         threshold = case.settings.get("clue_threshold") or _FALLBACK
         golds = [_clues_of(texts[0], sample.text) if (texts := references(sample)) else None for sample in case.samples]
-        table = np.full((len(golds), 3), np.nan)
+        table = np.full((len(golds), len(self._figures)), np.nan)
         for row, (sample, gold, answer) in enumerate(zip(case.samples, golds, case.answers, strict=True)):
             if gold is None:
                 continue
-            if answer is None:
-                table[row] = 0.0
-                continue
-            told = _clues_of(said(answer), sample.text)
+            told = _clues_of(said(answer), sample.text) if answer is not None else ()
             cosines = _cosines(gold, told)
             matched = [g for g, _ in match_clues(cosines, threshold)] if cosines.size else []
             complete = modality_completeness([clue.modality for clue in gold], matched)
-            table[row] = (
-                clue_f1(cosines, threshold)[2],
-                clue_similarity(cosines)[2],
-                np.nan if complete is None else complete,
-            )
-        shared = means(("clue_f1", "clue_similarity", "modality_completeness"), table)
+            parts = by_modality(cosines, gold, told)
+            alike = [clue_similarity(parts[modality])[2] if modality in parts else np.nan for modality in MODALITIES]
+            first = (clue_f1(cosines, threshold)[2], clue_similarity(cosines)[2])
+            table[row] = (*first, np.nan if complete is None else complete, *alike)
+            if answer is None:  # even where there is nothing to match
+                table[row, :3] = 0.0
+        shared = means(self._figures, table)
         reached = floor(wrong_pairs([gold for gold in golds if gold]), threshold)
 
         def figures(added: Array) -> dict[str, Array]:
