@@ -12,8 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emowhy.parse import Parsed, check_quote, parse, read_causes, read_emotions, score_emotions, split_thinking
-from emowhy.schema import FIELDS
+from emowhy.parse import (
+    Parsed,
+    check_quote,
+    parse,
+    quote_clues,
+    read_causes,
+    read_emotions,
+    score_emotions,
+    split_thinking,
+)
+from emowhy.schema import FIELDS, MOST_CAUSES
 from emowhy.taxonomy import find_taxonomy
 from emowhy.types import Cause, Clue, Emotion, Finish, Reply, Sample, Status, Turn
 
@@ -383,6 +392,26 @@ def test_an_observation_named_like_a_number_is_meant_where_there_is_one() -> Non
     sample = Sample("a", "one two", observations={"0": "three four"})
     assert check_quote("three", "0", sample).observation == "0"
     assert check_quote("one", 0, sample).turn == 0
+
+
+def mark(quote: str, score: float, **place: Any) -> Clue:
+    return Clue("cause", "small", quote=quote, score=score, chosen=True, **place)
+
+
+def test_marked_words_are_quotes_where_they_were_marked_the_likeliest_ones_in_reading_order() -> None:
+    clues = [
+        mark("told us", 0.6, turn=3),  # without offsets: looked up
+        mark("told", 0.9, turn=2, start=28, end=32),
+        mark("lowered", 0.8, observation="face"),
+        mark("flight", 0.1, turn=1, start=12, end=18),
+        mark("nowhere to be found", 1.0, turn=2),
+        mark("told", 0.7, turn=2, start=28, end=32),
+    ]
+    causes = quote_clues(clues, SAMPLE)
+    assert len(causes) == MOST_CAUSES
+    assert [(c.quote, c.place, c.start) for c in causes] == [("told", 2, 28), ("told us", 3, 5), ("lowered", "face", 6)]
+    assert all(cause.exact for cause in causes)
+    assert quote_clues((), SAMPLE) == ()
 
 
 def test_causes_keep_their_order_without_repeats_and_blank_ones() -> None:

@@ -153,7 +153,8 @@ def test_every_observation_is_told_and_a_missing_one_said_to_be_missing(
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
-@every
+@pytest.mark.parametrize("policy", [policy for policy in POLICIES if policy != "quote"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_quote_may_come_from_every_turn_and_every_described_observation(
     strategy: str, policy: Policy, sample: Sample
 ) -> None:
@@ -219,7 +220,7 @@ def test_exclude_keeps_unlikely_labels_out_of_prompt_and_schema(strategy: str) -
             assert all(mentions(user(chat), label) for label in LIKELY)
 
 
-@pytest.mark.parametrize("policy", ["order", "adjust", "none"])
+@pytest.mark.parametrize("policy", ["order", "adjust", "quote", "none"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_without_exclude_every_label_stays_reachable(strategy: str, policy: Policy) -> None:
     for chat in chats(strategy, policy, SAMPLES["text"]):
@@ -228,8 +229,22 @@ def test_without_exclude_every_label_stays_reachable(strategy: str, policy: Poli
             assert all(mentions(whole(chat), label) for label in GO.labels)
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_quote_says_what_order_says_and_leaves_no_other_quotes_than_the_marked_words(strategy: str) -> None:
+    sample = SAMPLES["dialogue"]
+    marked = (*CLUES, Clue("cause", "small", quote="it", turn=0, start=8, end=10, score=0.3, chosen=True))
+    as_order, quoting = (chats(strategy, policy, sample, marked) for policy in ("order", "quote"))
+    assert [chat.messages for chat in quoting] == [chat.messages for chat in as_order]
+    causes = (quoting[-1].schema or {})["properties"]["causes"]
+    assert (causes["minItems"], causes["maxItems"]) == (2, 2)
+    told = [{name: part["enum"] for name, part in one["properties"].items()} for one in causes["prefixItems"]]
+    assert told == [{"turn": [0], "quote": ["it"]}, {"turn": [1], "quote": ["cancelled it"]}]
+    unmarked = chats(strategy, "quote", sample, CLUES[:-2])[-1].schema or {}
+    assert unmarked["properties"]["causes"]["maxItems"] == 0
+
+
 @pytest.mark.parametrize("strategy", ["direct", "cot", "two_stage", "observe"])
-@pytest.mark.parametrize("policy", ["order", "adjust", "exclude"])
+@pytest.mark.parametrize("policy", ["order", "adjust", "exclude", "quote"])
 def test_candidates_are_shown_likeliest_first_and_chosen_words_alone_are_cues(strategy: str, policy: Policy) -> None:
     (chat,) = chats(strategy, policy, Sample("a", "We stayed home."))
     places = [user(chat).index(label) for label in LIKELY[:3]]

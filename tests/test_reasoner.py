@@ -417,6 +417,22 @@ def test_whatever_makes_an_answer_what_it_is_changes_the_identity(tmp_path: Path
     assert identities[0] == Reasoner.load(engine="scripted").identity()
 
 
+@pytest.mark.parametrize("strategy", ["cot", "direct", "given"])
+def test_under_quote_the_marked_words_are_the_causes_whatever_a_model_that_nothing_binds_says(
+    tmp_path: Path, strategy: str
+) -> None:
+    marked = Clue("cause", "fixed", quote=TEXT[:4], turn=0, start=0, end=4, score=0.9, chosen=True)
+    told = make(Recorder(script(tmp_path, GOOD)), strategy, (*CHOSEN, marked), "quote").explain(TEXT)
+    assert [(cause.quote, cause.exact) for cause in told.causes] == [(TEXT[:4], True)]
+    assert make(Recorder(script(tmp_path, GOOD)), strategy, CHOSEN, "quote").explain(TEXT).causes == ()
+
+
+def test_quote_without_a_specialist_that_marks_words_is_a_usage_error_with_its_cure() -> None:
+    with pytest.raises(UsageError) as told:
+        Reasoner.load(engine="scripted", hints="quote", specialists=["emotion"])
+    assert told.value.cure == "add --specialist cue"
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_explains_with_the_shipped_specialists(policy: str) -> None:
     answer = Reasoner.load(engine="scripted", hints=policy).explain("I am so angry that they cancelled it!")

@@ -47,13 +47,17 @@ def faults(value: Any, schema: Mapping[str, Any], where: str = "$") -> list[str]
     least, most = (schema[bound] for bound in BOUNDS[schema["type"]])
     wrong = [] if least <= len(value) <= most else [f"{where}: length {len(value)} outside {least}–{most}"]
     if schema["type"] == "array":
-        wrong += itertools.chain(*(faults(item, schema["items"], f"{where}[{i}]") for i, item in enumerate(value)))
+        each = schema.get("prefixItems") or [schema["items"]] * len(value)
+        wrong += itertools.chain(
+            *(faults(item, one, f"{where}[{i}]") for i, (item, one) in enumerate(zip(value, each, strict=False)))
+        )
     return wrong
 
 
 def parts(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The schema and every schema within it."""
-    inner = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    items = schema.get("prefixItems") or ([schema["items"]] if "items" in schema else [])
+    inner = [*schema.get("properties", {}).values(), *items]
     return [schema, *itertools.chain(*map(parts, inner))]
 
 
@@ -134,6 +138,21 @@ def test_counts_are_bounded_and_no_cause_is_an_answer(budget: int) -> None:
     assert faults({"emotions": ["joy"] * (MOST_EMOTIONS + 1), "causes": []}, schema)
     assert faults({"causes": [], "emotions": ["rage"]}, schema)
     assert faults({"emotions": ["joy"]}, schema)
+
+
+@given(budgets)
+def test_told_quotes_are_the_only_ones_and_there_are_as_many_as_told(budget: int) -> None:
+    told = ((1, "they left"), ("face", "a smile"))
+    schema = reply_schema(("causes",), LABELS, (0, 1, 2, "face"), budget, quotes=told)
+    causes = [{"turn": turn, "quote": quote} for turn, quote in told]
+    assert faults({"causes": causes}, schema) == []
+    for wrong in ([], causes[:1], causes[::-1], [*causes, causes[0]], [causes[0], {"turn": 1, "quote": "a smile"}]):
+        assert faults({"causes": wrong}, schema), wrong
+    cut = reply_schema(("causes",), LABELS, (0,), budget, quotes=((0, "so " * MOST_QUOTE),))
+    assert all(len(part["enum"][0]) <= MOST_QUOTE for part in parts(cut) if "enum" in part and part["enum"] != [0])
+    nothing = reply_schema(("causes",), LABELS, (0, 1), budget, quotes=())
+    assert faults({"causes": []}, nothing) == []
+    assert faults({"causes": [{"turn": 0, "quote": "it"}]}, nothing)
 
 
 @given(st.tuples(budgets, budgets).map(sorted))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from emowhy.schema import ANSWERS, MOST_EMOTIONS
+from emowhy.schema import ANSWERS, MOST_CAUSES, MOST_EMOTIONS
 from emowhy.shown import locate, show
 from emowhy.taxonomy import Taxonomy, normalise
 from emowhy.types import Cause, Clue, Emotion, Reply, Sample, ScoreSource, Status
@@ -199,6 +199,21 @@ def read_causes(answer: Mapping[str, Any], sample: Sample) -> list[Cause]:
             if cause.exact or where not in found:
                 found[where] = cause
     return list(found.values())
+
+
+def quote_clues(clues: Sequence[Clue], sample: Sample) -> tuple[Cause, ...]:
+    """Marked words as the causes of an answer: the likeliest that stand in the sample, each once, in reading order."""
+    likeliest = sorted((clue for clue in clues if clue.quote), key=lambda clue: -(clue.score or 0.0))
+    told = (_quote_clue(clue, sample) for clue in likeliest)
+    found = list(dict.fromkeys(cause for cause in told if cause.verified))[:MOST_CAUSES]
+    return tuple(sorted(found, key=lambda cause: (cause.turn is None, cause.turn or 0, cause.start or 0)))
+
+
+def _quote_clue(clue: Clue, sample: Sample) -> Cause:
+    quote, place = clue.quote or "", clue.observation if clue.turn is None else clue.turn
+    if clue.start is None or clue.end is None or place is None:  # a specialist need not say where its words stand
+        return replace(check_quote(quote, place, sample), said=None)
+    return Cause(quote, clue.turn, clue.observation, clue.start, clue.end, verified=True)
 
 
 def check_quote(quote: str, place: int | str | None, sample: Sample) -> Cause:

@@ -20,12 +20,13 @@ import jinja2.sandbox
 from emowhy.decide import decide
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
+from emowhy.parse import quote_clues
 from emowhy.schema import ANSWERS, FIELDS, Place, reply_schema
 from emowhy.shown import show
 from emowhy.taxonomy import Taxonomy, normalise
 from emowhy.types import Chat, Clue, Cut, Message, Sample, Sampling, Turn
 
-Policy = Literal["order", "exclude", "adjust", "none"]
+Policy = Literal["order", "exclude", "adjust", "quote", "none"]
 Scores = Literal["verbal", "numeric"]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
@@ -80,7 +81,7 @@ def weigh(clues: Sequence[Clue], taxonomy: Taxonomy, policy: Policy, whole_set: 
     Candidates are the chosen labels, filled up to at least two and at most five by those with a
     probability of .1 or more; with `whole_set` they are all the labels that the specialists tell (their
     candidate sets, whose sizes vary with doubt). `exclude` keeps the candidates and every label of .02 or more, at
-    least five; `order` and `adjust` keep all labels reachable. Clues outside a closed label set count for nothing, and
+    least five; the others keep all labels reachable. Clues outside a closed label set count for nothing, and
     of several specialists' words on a label the last counts.
     """
     if policy == "none":
@@ -313,10 +314,13 @@ def build_chat(
             f"template {step.user.name!r}: {error}", f"known variables: {', '.join(sorted(_VARIABLES))}"
         ) from error
     places: tuple[Place, ...] = (*left, *(name for name, words in described.items() if words))
+    quotes = None
+    if hints.policy == "quote":
+        quotes = tuple((cause.place, shown(cause.quote)) for cause in quote_clues(hints.cues, sample))
     return Chat(
         messages,
         sampling,
-        reply_schema(fields, hints.labels, places, sampling.max_tokens, opening, len(sample.choices))
+        reply_schema(fields, hints.labels, places, sampling.max_tokens, opening, len(sample.choices), quotes)
         if fields
         else None,
         {

@@ -14,13 +14,22 @@ from typing import Any, cast, overload
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
 from emowhy.models import EMBEDDED, origin
-from emowhy.parse import Parsed, parse, read_answers, read_causes, read_emotions, score_emotions, split_thinking
+from emowhy.parse import (
+    Parsed,
+    parse,
+    quote_clues,
+    read_answers,
+    read_causes,
+    read_emotions,
+    score_emotions,
+    split_thinking,
+)
 from emowhy.prompt import POLICIES, Hints, Policy, Scores, Step, Strategy, build_chat, fit_chat, load_strategy, weigh
 from emowhy.schema import schema_hash
 from emowhy.specialists import DEFAULTS, Classifier, Specialist, find_clues, load_specialists
 from emowhy.taxonomy import Taxonomy, find_taxonomy
 from emowhy.tune.templates import template_warning
-from emowhy.types import Chat, Clue, Cut, Emotion, Explanation, Reply, Sample, Sampling, ScoreSource, Usage
+from emowhy.types import Cause, Chat, Clue, Cut, Emotion, Explanation, Reply, Sample, Sampling, ScoreSource, Usage
 from emowhy.types import Step as StepRecord
 
 Thought = Generator[Chat, Reply, Explanation]
@@ -74,7 +83,7 @@ class Reasoner:
     ) -> Reasoner:
         """A reasoner from names; with none, the embedded default. Several may share one `engine`, made before.
 
-        `labels` is a label set's name, "a,b,c" or "open"; `hints` one of order, exclude, adjust, none;
+        `labels` is a label set's name, "a,b,c" or "open"; `hints` one of order, exclude, adjust, quote, none;
         `scores` verbal or numeric; `votes` how often each free hop of a chain is drawn; `coverage` (.50 to
         .99) makes the candidates shown the specialists' candidate sets of that coverage. Raises an
         `EmowhyError` with its cure for whatever is unknown or missing.
@@ -103,6 +112,8 @@ class Reasoner:
             return made
 
         found = load_specialists(specialists, taxonomy, make)  # makes the engine only if one of them asks for it
+        if hints == "quote" and not any(specialist.kind == "cause" for specialist in found):
+            raise UsageError("hints 'quote' take the quotes from a specialist that marks words", "add --specialist cue")
         sampling = Sampling(max_tokens, temperature, seed, thinking)
         reasoner = cls(make(), loaded, taxonomy, found, hints, cast(Scores, scores), sampling, votes, coverage)
         if warning := template_warning(make().identity(), loaded):
@@ -279,13 +290,19 @@ class Reasoner:
         return replace(
             base,
             emotions=emotions,
-            causes=tuple(read_causes(answer, sample)),
+            causes=self._causes(answer, hints, sample),
             reasoning="\n".join(filter(None, [*hops, _reasoning(answer)])) or None,
             explanation=str(answer["explanation"]).strip() if answer.get("explanation") else None,
             score_source=source,
             answers=read_answers(answer, sample) if self.strategy.answers else {},
             parse=parsed.how,
         )
+
+    def _causes(self, answer: Mapping[str, Any], hints: Hints, sample: Sample) -> tuple[Cause, ...]:
+        """What a reply quotes; under `quote` what the specialists marked, whatever an engine made of the schema."""
+        if hints.policy == "quote" and "causes" in self.strategy.steps[-1].fields:
+            return quote_clues(hints.cues, sample)
+        return tuple(read_causes(answer, sample))
 
     def identity(self) -> dict[str, Any]:
         """What was asked for: everything that makes an answer what it is, for the run's fingerprint."""

@@ -38,11 +38,15 @@ def reply_schema(
     max_tokens: int,
     opening: str = "",
     choices: int = 0,
+    quotes: tuple[tuple[Place, str], ...] | None = None,
 ) -> dict[str, Any]:
     """The JSON schema of a reply with these fields, in this order.
 
     With an `opening` the explanation is one sentence that begins with those words: a very small model
     that is made to say "B feels anger because" goes on with a reason instead of repeating the text.
+
+    With `quotes` (places and words) the causes are these, each cut to the length that a quote may have. They are told
+    one by one: of a choice among them a small model takes the same one again.
 
     `labels` empty means open labels. String bounds grow with `max_tokens`, so that a schema-bound
     reply can close before its budget ends (an English token is about four characters). The same
@@ -64,18 +68,21 @@ def reply_schema(
         },
         "interpretation": _text(int(180 * unit)),
         "emotions": {"type": "array", "minItems": 1, "maxItems": MOST_EMOTIONS, "items": label},
-        "causes": {
-            "type": "array",
-            "minItems": 0,
-            "maxItems": MOST_CAUSES,
-            "items": _object(turn={"enum": list(places)}, quote=_text(min(MOST_QUOTE, int(100 * unit)))),
-        },
+        "causes": _causes(places, min(MOST_QUOTE, int(100 * unit)), quotes),
         "explanation": _sentence(opening, int(28 * unit)) if opening else _text(int(280 * unit)),
         "choice": {"enum": list(range(1, max(choices, 1) + 1))},
         "intensity": {"enum": _TENTHS},
         **{name: {"enum": _RATINGS} for name in ("valence", "arousal", "dominance")},
     }
     return _object(**{name: shapes[name] for name in fields})
+
+
+def _causes(places: tuple[Place, ...], longest: int, quotes: tuple[tuple[Place, str], ...] | None) -> dict[str, Any]:
+    if quotes:
+        told = [_object(turn={"enum": [place]}, quote={"enum": [words[:longest]]}) for place, words in quotes]
+        return {"type": "array", "minItems": len(told), "maxItems": len(told), "prefixItems": told, "items": False}
+    item = _object(turn={"enum": list(places)}, quote=_text(longest))
+    return {"type": "array", "minItems": 0, "maxItems": MOST_CAUSES if quotes is None else 0, "items": item}
 
 
 def _sentence(opening: str, most_words: int) -> dict[str, Any]:

@@ -38,6 +38,11 @@ class Cause:
     said: int | str | None = None
 
     @property
+    def place(self) -> int | str | None:
+        """The turn's number or the observation's name."""
+        return self.observation if self.turn is None else self.turn
+
+    @property
     def exact(self) -> bool:
         """Whether the words stand where the reply says they do."""
         return self.verified and self.said is None

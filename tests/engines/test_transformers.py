@@ -13,6 +13,7 @@ from emowhy.engines import load_engine
 from emowhy.engines.chat_ids import chat_ids
 from emowhy.engines.transformers import TransformersEngine
 from emowhy.shown import show
+from emowhy.types import Sample
 from engines.local import TEXTS, chats, check_token_logprobs, label_logprobs, samples
 
 
@@ -131,6 +132,14 @@ def test_the_whole_flow_explains_texts_with_the_embedded_model() -> None:
                 assert turns[cause.turn].text[cause.start : cause.end] == cause.quote
     assert sum(answer.status == "ok" for answer in answers) >= len(TEXTS)
     reasoner.engine.close()
+
+
+def test_under_quote_the_model_itself_writes_the_marked_words() -> None:
+    words = 'The "quick" café was closed, and/or on fire: I was terrified and furious!'
+    answer = Reasoner.load(hints="quote", max_tokens=96).explain(Sample("a", words))
+    assert answer.causes
+    said = json.loads(answer.steps[-1].raw)["causes"]
+    assert sorted({cause["quote"] for cause in said}) == sorted({cause.quote for cause in answer.causes})
 
 
 def test_label_scores_are_the_models_own_probabilities() -> None:

@@ -27,6 +27,7 @@ WRONG = {
     "a key of train": ({"train": {"epoch": 1}}, "train, epoch", "did you mean 'epochs'"),
     "a task": ({"rows": {"sets": [{"data": "reccon", "tasks": {"explian": 1}}]}}, "explian", "did you mean 'explain'"),
     "a policy": ({"rows": {"sets": SETS, "hints": {"ordered": 1}}}, "ordered", "did you mean 'order'"),
+    "quotes that nobody annotated": ({"rows": {"sets": SETS, "hints": {"quote": 1}}}, "no `quote`", "mend"),
     "a writer": ({"rows": {"sets": SETS, "rationales": "engines"}}, "engines", "did you mean 'engine'"),
     "neither data nor file": ({"rows": {"sets": [{"rows": 3}]}}, "data or a file", "mend"),
     "data and file": ({"rows": {"sets": [{"data": "a", "file": "b"}]}}, "data or a file", "mend"),

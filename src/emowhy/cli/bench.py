@@ -113,7 +113,7 @@ def run(
     ] = None,
     hints: Annotated[
         list[str] | None,
-        o.option("--hints", help="order, exclude, adjust, none; several (repeat, or a,b) make a grid."),
+        o.option("--hints", help="order, exclude, adjust, quote, none; several (repeat, or a,b) make a grid."),
     ] = None,
     coverage: o.Coverage = None,
     scores: o.Scores = "verbal",

@@ -171,7 +171,8 @@ Labels = Annotated[
     option("--labels", help="goemotions, ekman, plutchik, parrott, empathetic, meld, open, or your own a,b,c."),
 ]
 Hints = Annotated[
-    str, option("--hints", help="How the specialists' candidates reach the prompt: order, exclude, adjust, none.")
+    str,
+    option("--hints", help="How the specialists' candidates reach the prompt: order, exclude, adjust, quote, none."),
 ]
 Scores = Annotated[str, option("--scores", help="Scores in prompts as words or figures: verbal, numeric.")]
 Coverage = Annotated[

@@ -128,7 +128,10 @@ def _fitting(schema: Mapping[str, Any], about: Mapping[str, Any], name: str = ""
         return {key: _fitting(part, about, key) for key, part in schema["properties"].items()}
     if schema["type"] == "array":
         item = "label" if name == "emotions" else name
-        return [_fitting(schema["items"], about, item)] if about["quote"] or schema.get("minItems") else []
+        if told := schema.get("prefixItems"):
+            return [_fitting(one, about, item) for one in told]
+        wanted = schema["maxItems"] and (about["quote"] or schema["minItems"])
+        return [_fitting(schema["items"], about, item)] if wanted else []
     if "pattern" in schema:  # one sentence with a given opening
         opening = re.sub(r"\\(.)", r"\1", schema["pattern"].split("( ")[0].removeprefix("^"))
         return f"{opening} of the words said."

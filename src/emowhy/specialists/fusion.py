@@ -21,7 +21,7 @@ WEIGHT = 0.1
 """The language model's share of the opinion, 0 to 1.
 
 For the embedded model with its adapter any share costs overlap on 500 GoEmotions dev rows: .1 costs 0.4 points
-[-0.7, 1.5], an even .5 costs 3.8 [1.9, 5.8]. A larger model's opinion is worth more: a subclass sets its `weight`.
+[-0.7, 1.5], an even .5 costs 3.8 [1.9, 5.8]. A larger model's opinion may be worth more: a subclass sets its `weight`.
 """
 
 _MOST = 5  # candidates, the likeliest

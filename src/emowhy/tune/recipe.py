@@ -103,6 +103,10 @@ class RowsRecipe(_Part):
     def _check(self) -> RowsRecipe:
         _check_weights("strategies", self.strategies)
         _check_weights("hints", self.hints)
+        if self.hints.get("quote"):
+            raise ValueError(
+                "hints have no `quote`: what annotators marked is to be learned, not what specialists mark"
+            )
         named = {*self.specialists, *(name for one in self.sets for name in one.specialists or ())}
         if self.reader and any(name.partition("@")[0] == "reader" for name in named):
             raise ValueError("the reader judges the rows, so it cannot give hints for them too")

@@ -83,7 +83,6 @@ class Clues(Scorer):
 
     title = "clue overlap"
     perfect = ("clue_f1", "clue_similarity", "modality_completeness")
-    _figures = (*perfect, *(f"clue_similarity_{modality}" for modality in MODALITIES))
 
     def applies(self, case: Case) -> str | None:
         from importlib.util import find_spec
@@ -95,21 +94,14 @@ class Clues(Scorer):
     def measure(self, case: Case) -> Measure:
         threshold = case.settings.get("clue_threshold") or _FALLBACK
         golds = [_clues_of(texts[0], sample.text) if (texts := references(sample)) else None for sample in case.samples]
-        table = np.full((len(golds), len(self._figures)), np.nan)
+        table = np.full((len(golds), len(_FIGURES)), np.nan)
         for row, (sample, gold, answer) in enumerate(zip(case.samples, golds, case.answers, strict=True)):
-            if gold is None:
-                continue
-            told = _clues_of(said(answer), sample.text) if answer is not None else ()
-            cosines = _cosines(gold, told)
-            matched = [g for g, _ in match_clues(cosines, threshold)] if cosines.size else []
-            complete = modality_completeness([clue.modality for clue in gold], matched)
-            parts = by_modality(cosines, gold, told)
-            alike = [clue_similarity(parts[modality])[2] if modality in parts else np.nan for modality in MODALITIES]
-            first = (clue_f1(cosines, threshold)[2], clue_similarity(cosines)[2])
-            table[row] = (*first, np.nan if complete is None else complete, *alike)
-            if answer is None:  # even where there is nothing to match
-                table[row, :3] = 0.0
-        shared = means(self._figures, table)
+            if gold is not None and answer is not None:
+                table[row] = _overlap(gold, _clues_of(said(answer), sample.text), threshold)
+            elif gold is not None:  # wrong even where there is nothing to match
+                told = {clue.modality for clue in gold}
+                table[row] = (0.0, 0.0, 0.0, *(0.0 if modality in told else np.nan for modality in MODALITIES))
+        shared = means(_FIGURES, table)
         reached = floor(wrong_pairs([gold for gold in golds if gold]), threshold)
 
         def figures(added: Array) -> dict[str, Array]:
@@ -117,6 +109,23 @@ class Clues(Scorer):
             return {**found, "clue_floor": np.full_like(found["clue_f1"], reached)}
 
         return Measure(shared.sums, figures, shared.rows)
+
+
+_FIGURES = (*Clues.perfect, *(f"clue_similarity_{modality}" for modality in MODALITIES))
+
+
+def _overlap(gold: Sequence[ClueText], told: Sequence[ClueText], threshold: float) -> tuple[float, ...]:
+    """`_FIGURES` of one row; NaN for what neither text speaks of."""
+    cosines = _cosines(gold, told)
+    matched = [g for g, _ in match_clues(cosines, threshold)] if cosines.size else []
+    complete = modality_completeness([clue.modality for clue in gold], matched)
+    parts = by_modality(cosines, gold, told)
+    return (
+        clue_f1(cosines, threshold)[2],
+        clue_similarity(cosines)[2],
+        np.nan if complete is None else complete,
+        *(clue_similarity(parts[modality])[2] if modality in parts else np.nan for modality in MODALITIES),
+    )
 
 
 def fitted_threshold(samples: Sequence[Sample]) -> float | None:
