@@ -10,6 +10,8 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# On two cores vLLM would compute on one of them and keep the other for a server.
+os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
 
 # Laws are about results: how long an example takes on a busy machine is none of them.
 hypothesis.settings.register_profile("untimed", deadline=None)

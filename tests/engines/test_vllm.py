@@ -47,7 +47,7 @@ def test_pieces_spell_the_reply_and_usage_counts_them(engine: VllmEngine) -> Non
 
 def test_replies_stream_out_while_others_are_still_being_written(engine: VllmEngine) -> None:
     short = dataclasses.replace(chats(max_tokens=8)[0], schema=None)
-    many = {"type": "array", "minItems": 50, "maxItems": 50, "items": {"enum": ["joy", "anger"]}}
+    many = {"type": "array", "minItems": 20, "maxItems": 20, "items": {"enum": ["joy", "anger"]}}
     long = dataclasses.replace(chats(max_tokens=400)[1], schema=many)  # bound to be long
     follow_up = dataclasses.replace(chats(max_tokens=8)[2], schema=None)
     waiting, order = [long, short], []
@@ -125,9 +125,9 @@ def test_texts_scored_in_the_middle_of_a_stream_leave_it_whole(engine: VllmEngin
 
 def test_the_whole_flow_runs_on_it(engine: VllmEngine) -> None:
     reasoner = Reasoner(
-        engine, load_strategy("three_hop"), find_taxonomy("ekman"), hints="none", sampling=Sampling(max_tokens=96)
+        engine, load_strategy("three_hop"), find_taxonomy("ekman"), hints="none", sampling=Sampling(max_tokens=64)
     )
-    answers = reasoner.explain(samples())
+    answers = reasoner.explain(samples()[-4:])  # a dialogue and a trap among them
     assert [len(answer.steps) >= 4 for answer in answers] == [True] * len(answers)
     assert sum(answer.status == "ok" for answer in answers) >= len(answers) - 1
     assert all(answer.score_source == "engine" for answer in answers if answer.status == "ok")
