@@ -150,6 +150,14 @@ def test_told_quotes_are_the_only_ones_and_there_are_as_many_as_told(budget: int
         assert faults({"causes": wrong}, schema), wrong
     cut = reply_schema(("causes",), LABELS, (0,), budget, quotes=((0, "so " * MOST_QUOTE),))
     assert all(len(part["enum"][0]) <= MOST_QUOTE for part in parts(cut) if "enum" in part and part["enum"] != [0])
+    long = reply_schema(
+        ("causes",), LABELS, (0,), budget, quotes=((0, "Mr. A ran 3.5 km. So far!"), (0, "No !"), (0, "?!"))
+    )
+    assert [part["enum"][0] for part in parts(long) if "enum" in part and part["enum"] != [0]] == [
+        "A ran 3.5 km",
+        "No",
+        "?!",
+    ]
     nothing = reply_schema(("causes",), LABELS, (0, 1), budget, quotes=())
     assert faults({"causes": []}, nothing) == []
     assert faults({"causes": [{"turn": 0, "quote": "it"}]}, nothing)

@@ -45,8 +45,8 @@ def reply_schema(
     With an `opening` the explanation is one sentence that begins with those words: a very small model
     that is made to say "B feels anger because" goes on with a reason instead of repeating the text.
 
-    With `quotes` (places and words) the causes are these, each cut to the length that a quote may have. They are told
-    one by one: of a choice among them a small model takes the same one again.
+    With `quotes` (places and words) the causes are these, of several sentences the longest. They are told one by one:
+    of a choice among them a small model takes the same one again.
 
     `labels` empty means open labels. String bounds grow with `max_tokens`, so that a schema-bound
     reply can close before its budget ends (an English token is about four characters). The same
@@ -79,10 +79,16 @@ def reply_schema(
 
 def _causes(places: tuple[Place, ...], longest: int, quotes: tuple[tuple[Place, str], ...] | None) -> dict[str, Any]:
     if quotes:
-        told = [_object(turn={"enum": [place]}, quote={"enum": [words[:longest]]}) for place, words in quotes]
+        told = [_object(turn={"enum": [place]}, quote={"enum": [_phrase(words, longest)]}) for place, words in quotes]
         return {"type": "array", "minItems": len(told), "maxItems": len(told), "prefixItems": told, "items": False}
     item = _object(turn={"enum": list(places)}, quote=_text(longest))
     return {"type": "array", "minItems": 0, "maxItems": MOST_CAUSES if quotes is None else 0, "items": item}
+
+
+def _phrase(words: str, longest: int) -> str:
+    """What a reply copies of told words: their longest sentence without its mark. Where an explanation is bound to be
+    one sentence, repeating that mark would end it."""
+    return max(re.split(r"(?<=\w)\s*[.!?]+(?:\s|$)", words), key=len).strip()[:longest]
 
 
 def _sentence(opening: str, most_words: int) -> dict[str, Any]:
