@@ -400,16 +400,17 @@ def mark(quote: str, score: float, **place: Any) -> Clue:
 
 def test_marked_words_are_quotes_where_they_were_marked_the_likeliest_ones_in_reading_order() -> None:
     clues = [
-        mark("told us", 0.6, turn=3),  # without offsets: looked up
-        mark("told", 0.9, turn=2, start=28, end=32),
+        mark("told us", 0.6, turn=3, start=0, end=7),  # where other words stand: looked up
+        mark("told", 0.9, turn=2, start=29, end=33),
         mark("lowered", 0.8, observation="face"),
         mark("flight", 0.1, turn=1, start=12, end=18),
-        mark("nowhere to be found", 1.0, turn=2),
-        mark("told", 0.7, turn=2, start=28, end=32),
+        mark("nowhere to be found", 1.0, turn=2, start=0, end=19),
+        mark(" ", 1.0, turn=2, start=4, end=5),
+        mark("told", 0.7, turn=2, start=29, end=33),
     ]
     causes = quote_clues(clues, SAMPLE)
     assert len(causes) == MOST_CAUSES
-    assert [(c.quote, c.place, c.start) for c in causes] == [("told", 2, 28), ("told us", 3, 5), ("lowered", "face", 6)]
+    assert [(c.quote, c.place, c.start) for c in causes] == [("told", 2, 29), ("told us", 3, 5), ("lowered", "face", 6)]
     assert all(cause.exact for cause in causes)
     assert quote_clues((), SAMPLE) == ()
 

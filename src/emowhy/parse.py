@@ -203,17 +203,20 @@ def read_causes(answer: Mapping[str, Any], sample: Sample) -> list[Cause]:
 
 def quote_clues(clues: Sequence[Clue], sample: Sample) -> tuple[Cause, ...]:
     """Marked words as the causes of an answer: the likeliest that stand in the sample, each once, in reading order."""
-    likeliest = sorted((clue for clue in clues if clue.quote), key=lambda clue: -(clue.score or 0.0))
+    likeliest = sorted((clue for clue in clues if (clue.quote or "").strip()), key=lambda clue: -(clue.score or 0.0))
     told = (_quote_clue(clue, sample) for clue in likeliest)
     found = list(dict.fromkeys(cause for cause in told if cause.verified))[:MOST_CAUSES]
     return tuple(sorted(found, key=lambda cause: (cause.turn is None, cause.turn or 0, cause.start or 0)))
 
 
 def _quote_clue(clue: Clue, sample: Sample) -> Cause:
-    quote, place = clue.quote or "", clue.observation if clue.turn is None else clue.turn
-    if clue.start is None or clue.end is None or place is None:  # a specialist need not say where its words stand
-        return replace(check_quote(quote, place, sample), said=None)
-    return Cause(quote, clue.turn, clue.observation, clue.start, clue.end, verified=True)
+    cause = Cause(clue.quote or "", clue.turn, clue.observation, clue.start, clue.end, verified=True)
+    turn = sample.turns().get(clue.turn) if clue.turn is not None else None
+    text = turn.text if turn else sample.observations.get(clue.observation or "")
+    if text and clue.start is not None and text[clue.start : clue.end] == clue.quote:
+        return cause
+    # A plug-in need not say where its words stand, nor be right about it.
+    return replace(check_quote(cause.quote, cause.place, sample), said=None)
 
 
 def check_quote(quote: str, place: int | str | None, sample: Sample) -> Cause:
