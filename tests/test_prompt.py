@@ -238,7 +238,8 @@ def test_quote_says_what_order_says_and_leaves_no_other_quotes_than_the_marked_w
     causes = (quoting[-1].schema or {})["properties"]["causes"]
     assert (causes["minItems"], causes["maxItems"]) == (2, 2)
     told = [{name: part["enum"] for name, part in one["properties"].items()} for one in causes["prefixItems"]]
-    assert told == [{"turn": [0], "quote": ["it"]}, {"turn": [1], "quote": ["cancelled it"]}]
+    # `CLUES` name the turn before: marked words are told where they stand.
+    assert told == [{"turn": [0], "quote": ["it"]}, {"turn": [2], "quote": ["cancelled it"]}]
     unmarked = chats(strategy, "quote", sample, CLUES[:-2])[-1].schema or {}
     assert unmarked["properties"]["causes"]["maxItems"] == 0
 

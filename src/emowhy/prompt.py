@@ -24,7 +24,7 @@ from emowhy.parse import quote_clues
 from emowhy.schema import ANSWERS, FIELDS, Place, reply_schema
 from emowhy.shown import show
 from emowhy.taxonomy import Taxonomy, normalise
-from emowhy.types import Chat, Clue, Cut, Message, Sample, Sampling, Turn
+from emowhy.types import Cause, Chat, Clue, Cut, Message, Sample, Sampling, Turn
 
 Policy = Literal["order", "exclude", "adjust", "quote", "none"]
 Scores = Literal["verbal", "numeric"]
@@ -314,9 +314,8 @@ def build_chat(
             f"template {step.user.name!r}: {error}", f"known variables: {', '.join(sorted(_VARIABLES))}"
         ) from error
     places: tuple[Place, ...] = (*left, *(name for name, words in described.items() if words))
-    quotes = None
-    if hints.policy == "quote":
-        quotes = tuple((cause.place, shown(cause.quote)) for cause in quote_clues(hints.cues, sample))
+    told = told_causes(hints, sample)
+    quotes = None if told is None else tuple((cause.place, shown(cause.quote)) for cause in told)
     return Chat(
         messages,
         sampling,
@@ -330,6 +329,11 @@ def build_chat(
             "place": sample.target if sample.text is not None else next(iter(places), None),
         },
     )
+
+
+def told_causes(hints: Hints, sample: Sample) -> tuple[Cause, ...] | None:
+    """Under `quote` the causes of every answer: what the specialists marked. None where the model is to find them."""
+    return quote_clues(hints.cues, sample) if hints.policy == "quote" else None
 
 
 def _is_given(fields: Sequence[str]) -> bool:

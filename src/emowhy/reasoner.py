@@ -14,22 +14,25 @@ from typing import Any, cast, overload
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
 from emowhy.models import EMBEDDED, origin
-from emowhy.parse import (
-    Parsed,
-    parse,
-    quote_clues,
-    read_answers,
-    read_causes,
-    read_emotions,
-    score_emotions,
-    split_thinking,
+from emowhy.parse import Parsed, parse, read_answers, read_causes, read_emotions, score_emotions, split_thinking
+from emowhy.prompt import (
+    POLICIES,
+    Hints,
+    Policy,
+    Scores,
+    Step,
+    Strategy,
+    build_chat,
+    fit_chat,
+    load_strategy,
+    told_causes,
+    weigh,
 )
-from emowhy.prompt import POLICIES, Hints, Policy, Scores, Step, Strategy, build_chat, fit_chat, load_strategy, weigh
 from emowhy.schema import schema_hash
 from emowhy.specialists import DEFAULTS, Classifier, Specialist, find_clues, load_specialists
 from emowhy.taxonomy import Taxonomy, find_taxonomy
 from emowhy.tune.templates import template_warning
-from emowhy.types import Cause, Chat, Clue, Cut, Emotion, Explanation, Reply, Sample, Sampling, ScoreSource, Usage
+from emowhy.types import Chat, Clue, Cut, Emotion, Explanation, Reply, Sample, Sampling, ScoreSource, Usage
 from emowhy.types import Step as StepRecord
 
 Thought = Generator[Chat, Reply, Explanation]
@@ -286,23 +289,19 @@ class Reasoner:
         else:
             known = {clue.label: clue.score for clue in clues if clue.kind == "emotion"}
             emotions, source = tuple(Emotion(label, known.get(label)) for label in hints.given), "specialist"
+        # whatever an engine made of the schema
+        told = told_causes(hints, sample) if "causes" in self.strategy.steps[-1].fields else None
         hops = [words for name, words in said.items() if name != self.strategy.steps[-1].name]
         return replace(
             base,
             emotions=emotions,
-            causes=self._causes(answer, hints, sample),
+            causes=tuple(read_causes(answer, sample)) if told is None else told,
             reasoning="\n".join(filter(None, [*hops, _reasoning(answer)])) or None,
             explanation=str(answer["explanation"]).strip() if answer.get("explanation") else None,
             score_source=source,
             answers=read_answers(answer, sample) if self.strategy.answers else {},
             parse=parsed.how,
         )
-
-    def _causes(self, answer: Mapping[str, Any], hints: Hints, sample: Sample) -> tuple[Cause, ...]:
-        """What a reply quotes; under `quote` what the specialists marked, whatever an engine made of the schema."""
-        if hints.policy == "quote" and "causes" in self.strategy.steps[-1].fields:
-            return quote_clues(hints.cues, sample)
-        return tuple(read_causes(answer, sample))
 
     def identity(self) -> dict[str, Any]:
         """What was asked for: everything that makes an answer what it is, for the run's fingerprint."""

@@ -116,6 +116,11 @@ class Clue:
     score: float | None = None
     chosen: bool = False
 
+    @property
+    def place(self) -> int | str | None:
+        """The turn's number or the observation's name."""
+        return self.observation if self.turn is None else self.turn
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

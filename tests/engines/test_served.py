@@ -81,19 +81,19 @@ def test_the_adapter_reaches_the_server_as_peft_applies_it(served: Served, adapt
 def test_a_file_is_explained_through_the_server_and_resumed(served: Served, adapter: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     with rows.open("w") as file:
-        for sample in samples()[-4:]:
+        for sample in samples():
             context = [{"speaker": turn.speaker, "text": turn.text} for turn in sample.context]
             file.write(json.dumps({"id": sample.id, "text": sample.text, "context": context}) + "\n")
     command = [sys.executable, "-m", "emowhy", "explain", str(rows), "-o", str(tmp_path / "run"), "--engine", "server"]
     command += ["--base-url", served.url, "--adapter", adapter_name(adapter), "--strategy", "direct", "--json"]
     command += ["--labels", "ekman", "--max-tokens", "96"]
-    first = subprocess.run([*command, "--limit", "2"], capture_output=True, text=True, check=False)
+    first = subprocess.run([*command, "--limit", "3"], capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     summary = json.loads(again.stdout)
-    assert summary["kept"] == 2
+    assert summary["kept"] == 3
     answers = [json.loads(line) for line in (tmp_path / "run" / "explanations.jsonl").read_text().splitlines()]
-    assert [answer["id"] for answer in answers] == [sample.id for sample in samples()[-4:]]
+    assert [answer["id"] for answer in answers] == [sample.id for sample in samples()]
     assert all(answer["score_source"] == "engine" for answer in answers if answer["status"] == "ok")
     assert sum(answer["status"] == "ok" for answer in answers) >= len(answers) - 1

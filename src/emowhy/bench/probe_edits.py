@@ -105,7 +105,7 @@ def _edited(sample: Sample, left: Mapping[Place, _Kept], clues: Sequence[Clue]) 
 
 def _moved(clue: Clue, left: Mapping[Place, _Kept]) -> Clue | None:
     """A clue where its words stand now; None where not all of them are left, for it would tell what was taken out."""
-    where = clue.turn if clue.turn is not None else clue.observation
+    where = clue.place
     if clue.quote is None or where is None or where not in left:
         return clue
     for start, end, now in left[where].pieces:

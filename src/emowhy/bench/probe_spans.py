@@ -28,7 +28,7 @@ def find_spans(marks: Iterable[Cause | Clue], sample: Sample) -> list[Span]:
     texts = find_texts(sample)
     found = []
     for mark in marks:
-        where = mark.turn if mark.turn is not None else mark.observation
+        where = mark.place
         if where is None or mark.start is None or mark.end is None:
             continue
         if texts.get(where, "")[mark.start : mark.end] == mark.quote and _WORD.search(mark.quote or ""):
