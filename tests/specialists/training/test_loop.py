@@ -121,6 +121,23 @@ def test_a_training_that_is_done_is_not_done_again(tmp_path: Path) -> None:
     assert same(weights(second), weights(first))
 
 
+def test_the_precision_of_a_launcher_or_of_another_training_is_not_taken_over(
+    fresh: Callable[[], Network], whole: tuple[Weights, Progress], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    assert Accelerator().mixed_precision == "bf16"  # as a language model's tuning leaves it
+    network, other = fresh(), fresh()
+    train(network, sources(), LOSSES, far, QUICK, tmp_path, seed=4, say=quiet)
+    assert same(weights(network), whole[0])
+    other.load_state_dict(whole[0])
+    some = sources()[0].ids
+    assert np.array_equal(predict(network, some)["text"], predict(other, some)["text"])
+
+
 def test_another_seed_is_another_training(tmp_path: Path) -> None:
     one, two = build(HEADS, 0), build(HEADS, 0)
     train(one, sources(), LOSSES, far, QUICK, tmp_path / "one", seed=4, say=quiet)

@@ -73,10 +73,13 @@ def train(
     `stop_after` ends the call after so many steps, as an interruption would.
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
+    from accelerate.state import AcceleratorState
 
     # a batch teaches the heads that its source has targets for, not every one
     partial = DistributedDataParallelKwargs(find_unused_parameters=True)
-    accelerator = Accelerator(kwargs_handlers=[partial])  # bfloat16 only where `_step_loss` says so
+    # bfloat16 only where `_step_loss` says so, whatever a launcher asks or another training of this process has left
+    AcceleratorState._reset_state()
+    accelerator = Accelerator(mixed_precision="no", kwargs_handlers=[partial])
     work.mkdir(parents=True, exist_ok=True)
     optimizer = torch.optim.AdamW(_groups(network, schedule), weight_decay=0.01, fused=True)
     plan = [_batches(sources, schedule.batch, seed, epoch) for epoch in range(schedule.epochs)]
