@@ -19,8 +19,9 @@ demo: $(VENV)/local
 	@echo
 	@echo "All 40 answers: runs/demo (open runs/demo/report.html in a browser, or: $(BIN)/emowhy report runs/demo --show 40)"
 
+# Two files at a time, each on its half of the cores (tests/conftest.py); a file stays whole, for its fixtures.
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

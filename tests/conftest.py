@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -16,6 +17,20 @@ os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
 # Laws are about results: how long an example takes on a busy machine is none of them.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A worker of xdist keeps to its share of the cores: engines that fight for one wait for each other's threads."""
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is not None and hasattr(os, "sched_setaffinity"):
+        cores, workers = sorted(os.sched_getaffinity(0)), worker["workercount"]
+        if len(cores) >= workers:
+            os.sched_setaffinity(0, cores[int(worker["workerid"].removeprefix("gw")) :: workers])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts vLLM first, and then what trains: what takes longest must not begin last."""
+    items.sort(key=lambda item: (item.get_closest_marker("vllm") is None, item.path.parent.name != "tune"))
 
 
 @pytest.fixture(scope="session")
