@@ -11,7 +11,7 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# On two cores vLLM would compute on one of them and keep the other for a server.
+# vLLM would keep a core for its server, and of the few that a test has none can be spared.
 os.environ.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
 
 # Laws are about results: how long an example takes on a busy machine is none of them.
