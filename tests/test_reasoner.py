@@ -406,6 +406,16 @@ def test_without_hints_no_specialist_runs_unless_it_is_named() -> None:
     assert [s.name for s in Reasoner.load(engine="scripted").specialists] == ["emotion", "cue"]
 
 
+@pytest.mark.parametrize("strategy", ["tasks/valence", "tasks/valence_direct", "tasks/intensity"])
+def test_where_ratings_are_asked_for_a_specialist_that_rates_gives_its_hints(tmp_path: Path, strategy: str) -> None:
+    rated = {"reasoning": "So.", "intensity": "0.5", "valence": "2.0", "arousal": "4.0", "dominance": "2.0"}
+    engine = Recorder(script(tmp_path, {"text": json.dumps(rated)}))
+    answer = Reasoner.load(engine=engine, strategy=strategy).explain(TEXT)
+    values = {clue.label: clue.value for clue in answer.clues if clue.kind == "valence"}
+    assert values.keys() == {"valence", "arousal", "dominance"}
+    assert all(f"{name} {value:.1f}" in shown(engine.seen[0]) for name, value in values.items())
+
+
 def test_whatever_makes_an_answer_what_it_is_changes_the_identity(tmp_path: Path) -> None:
     changes: list[dict[str, Any]] = [
         {}, {"strategy": "direct"}, {"labels": "ekman"}, {"labels": "anger,joy"}, {"hints": "adjust"},

@@ -88,3 +88,20 @@ def test_with_it_the_model_writes_the_json_that_is_asked_for_without_being_bound
 ) -> None:
     assert strict[None] >= len(TEXTS) - 1  # how a processor rounds may cost one
     assert strict["none"] < strict[None]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "adapter", "used"),
+    [
+        ("tasks/choice", None, None),
+        ("tasks/choice", SHIPPED.name, SHIPPED.name),
+        ("tasks/valence", None, SHIPPED.name),
+        ("given", None, SHIPPED.name),
+    ],
+)
+def test_a_question_that_it_was_not_tuned_on_is_answered_without_it_unless_it_is_named(
+    embedded: Path, strategy: str, adapter: str | None, used: str | None
+) -> None:
+    reasoner = Reasoner.load(strategy=strategy, adapter=adapter, hints="none")
+    assert reasoner.engine.identity()["adapter"] == used
+    reasoner.engine.close()

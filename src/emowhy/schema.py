@@ -7,7 +7,8 @@ import hashlib
 import re
 from typing import Any
 
-ANSWERS = ("choice", "intensity", "valence", "arousal", "dominance")
+RATINGS = ("intensity", "valence", "arousal", "dominance")
+ANSWERS = ("choice", *RATINGS)
 """What a task may ask for instead of emotions: the number of one of the sample's choices (from 1), a degree from 0 to
 1, ratings from 1 to 5. A reply's answers are kept in `Explanation.answers`, a choice counted from 0."""
 

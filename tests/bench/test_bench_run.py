@@ -17,6 +17,7 @@ from emowhy.bench.run import Ask, run_tasks, score_predictions
 from emowhy.bench.task import find_task, read_split
 from emowhy.engines.scripted import ScriptedEngine
 from emowhy.errors import RunError, UsageError
+from emowhy.models import EMBEDDED
 from emowhy.progress import Watch
 from emowhy.types import Chat, Reply
 
@@ -93,6 +94,20 @@ def test_an_adapter_stands_beside_its_base_and_several_adapters_beside_each_othe
     both = ways(adapters=["runs/tuned", "none"], engine="server", strategies=["cot"], arms=["base"])
     assert both == {"tuned@cot-order": "asked", "base@cot-order": "asked"}
     assert ways(engine="server", strategies=["cot"], arms=["base"]) == {"cot-order": "asked"}
+
+
+def test_a_question_that_the_shipped_adapter_was_not_tuned_on_is_the_bases_unless_that_is_named() -> None:
+    local: dict[str, Any] = {"engine": "transformers", "arms": ["base", "direct"]}
+    assert ways("emobench_eu", **local) == {
+        "base@tasks_choice-order": "asked", "base@tasks_choice_direct-order": "variant",
+    }  # fmt: skip
+    assert ways("emobench_eu", **local, adapters=[EMBEDDED]) == {
+        "tasks_choice-order": "asked", "tasks_choice_direct-order": "variant", "base@tasks_choice-order": "variant",
+    }  # fmt: skip
+    assert "base@given-order" in ways(**local)  # where emotions are named, the adapter answers beside its base
+    assert ways("emobench_eu", **local, models=["owner/other"]).keys() == {
+        "tasks_choice-order", "tasks_choice_direct-order"
+    }  # fmt: skip
 
 
 def test_two_adapters_of_one_name_are_refused_before_they_share_a_folder() -> None:

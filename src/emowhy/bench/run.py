@@ -33,7 +33,7 @@ from emowhy.engines.base import Engine
 from emowhy.errors import EmowhyError, MissingError, UsageError, nearest
 from emowhy.models import EMBEDDED, find_adapter
 from emowhy.prompt import load_strategy
-from emowhy.reasoner import Reasoner, default_strategy
+from emowhy.reasoner import Reasoner, default_adapter, default_strategy
 from emowhy.run import Run
 from emowhy.specialists import DEFAULTS, Specialist, asks_engine, load_specialists
 from emowhy.taxonomy import find_taxonomy
@@ -106,7 +106,10 @@ class Ask:
         for model, adapter in itertools.product(self.models, self.adapters):
             for strategy, hints in itertools.product(self.strategies, self.hints):
                 asked = task.strategy or strategy or default_strategy(self.engine, model)
-                add(Way(model, asked, hints, adapter=adapter))
+                named = adapter or default_adapter(
+                    self.engine, model, load_strategy(asked, self.options.get("prompts"))
+                )
+                add(Way(model, asked, hints, adapter=named))
         for way in list(found.values()):
             if "no_hints" in self.arms:
                 add(replace(way, hints="none", kind="variant"))
