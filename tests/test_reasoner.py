@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from emowhy.defaults import default_strategy
 from emowhy.engines import Take
 from emowhy.engines.scripted import ScriptedEngine
 from emowhy.errors import UsageError
 from emowhy.models import EMBEDDED
 from emowhy.prompt import POLICIES, Policy, load_strategy
-from emowhy.reasoner import Job, Reasoner, default_strategy, row_seed
+from emowhy.reasoner import Job, Reasoner, row_seed
 from emowhy.specialists import Specialist
 from emowhy.taxonomy import find_taxonomy
 from emowhy.types import Chat, Clue, Emotion, Explanation, Reply, Sample, Sampling, Turn, Usage
@@ -406,14 +407,24 @@ def test_without_hints_no_specialist_runs_unless_it_is_named() -> None:
     assert [s.name for s in Reasoner.load(engine="scripted").specialists] == ["emotion", "cue"]
 
 
-@pytest.mark.parametrize("strategy", ["tasks/valence", "tasks/valence_direct", "tasks/intensity"])
-def test_where_ratings_are_asked_for_a_specialist_that_rates_gives_its_hints(tmp_path: Path, strategy: str) -> None:
-    rated = {"reasoning": "So.", "intensity": "0.5", "valence": "2.0", "arousal": "4.0", "dominance": "2.0"}
-    engine = Recorder(script(tmp_path, {"text": json.dumps(rated)}))
+@pytest.mark.parametrize(
+    ("strategy", "told"),
+    [
+        ("tasks/valence", ["valence", "arousal", "dominance"]),
+        ("tasks/valence_direct", ["valence", "arousal", "dominance"]),
+        ("tasks/intensity", []),  # on another scale
+        ("cot", []),
+    ],
+)
+def test_where_ratings_are_asked_for_and_only_there_a_specialist_that_rates_gives_hints(
+    tmp_path: Path, strategy: str, told: list[str]
+) -> None:
+    engine = Recorder(script(tmp_path, GOOD))
     answer = Reasoner.load(engine=engine, strategy=strategy).explain(TEXT)
     values = {clue.label: clue.value for clue in answer.clues if clue.kind == "valence"}
-    assert values.keys() == {"valence", "arousal", "dominance"}
+    assert list(values) == told
     assert all(f"{name} {value:.1f}" in shown(engine.seen[0]) for name, value in values.items())
+    assert ("On scales from 1" in shown(engine.seen[0])) == bool(told)
 
 
 def test_whatever_makes_an_answer_what_it_is_changes_the_identity(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast, overload
 
+from emowhy.defaults import default_adapter, default_specialists, default_strategy
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError, nearest
-from emowhy.models import EMBEDDED, find_adapter, origin
 from emowhy.parse import Parsed, parse, read_answers, read_causes, read_emotions, score_emotions, split_thinking
 from emowhy.prompt import (
     POLICIES,
@@ -29,15 +29,14 @@ from emowhy.prompt import (
     weigh,
 )
 from emowhy.schema import schema_hash
-from emowhy.specialists import Classifier, Specialist, find_clues, load_specialists, usual_specialists
+from emowhy.specialists import Classifier, Specialist, find_clues, load_specialists
 from emowhy.taxonomy import Taxonomy, find_taxonomy
-from emowhy.tune.templates import template_warning, tuned_templates
+from emowhy.tune.templates import template_warning
 from emowhy.types import Chat, Clue, Cut, Emotion, Explanation, Reply, Sample, Sampling, ScoreSource, Usage
 from emowhy.types import Step as StepRecord
 
 Thought = Generator[Chat, Reply, Explanation]
 
-_LOCAL = ("transformers", "vllm")  # the engines that have the embedded model
 _SAMPLES_AT_ONCE = 64  # specialists batch by length among so many
 
 
@@ -104,7 +103,7 @@ class Reasoner:
         loaded = load_strategy(strategy or default_strategy(_name(engine), model), Path(prompts) if prompts else None)
         taxonomy = find_taxonomy(labels)
         if specialists is None:
-            specialists = () if hints == "none" else usual_specialists(loaded.steps[-1].fields)
+            specialists = () if hints == "none" else default_specialists(loaded)
         from emowhy.engines import load_engine
 
         @functools.cache
@@ -365,21 +364,6 @@ class _Trail:
 
 def _name(engine: str | Engine) -> str:
     return engine.name if isinstance(engine, Engine) else engine
-
-
-def default_strategy(engine: str, model: str | None) -> str:
-    """`given` for the embedded model (merged with an adapter, too), which is too small to decide; else `two_stage`."""
-    if engine not in _LOCAL:
-        return "two_stage"
-    embedded = model in (None, EMBEDDED) or origin(Path(str(model)).expanduser()).get("base") == EMBEDDED
-    return "given" if embedded else "two_stage"
-
-
-def default_adapter(engine: str, model: str | None, strategy: Strategy) -> str | None:
-    """The base alone ("none") for a task's question that the embedded model's adapter was not tuned on: that chooses
-    worse than the base (benchmarks/results/adapter.md). Else None, which leaves it to the engine."""
-    shipped = find_adapter(None, model or EMBEDDED) if engine in _LOCAL and strategy.answers else None
-    return "none" if shipped and strategy.name not in tuned_templates(origin(shipped)) else None
 
 
 def row_seed(seed: int, id: str, attempt: int) -> int:

@@ -7,8 +7,8 @@ import hashlib
 import re
 from typing import Any
 
-RATINGS = ("intensity", "valence", "arousal", "dominance")
-ANSWERS = ("choice", *RATINGS)
+RATINGS = ("valence", "arousal", "dominance")
+ANSWERS = ("choice", "intensity", *RATINGS)
 """What a task may ask for instead of emotions: the number of one of the sample's choices (from 1), a degree from 0 to
 1, ratings from 1 to 5. A reply's answers are kept in `Explanation.answers`, a choice counted from 0."""
 
@@ -73,7 +73,7 @@ def reply_schema(
         "explanation": _sentence(opening, int(28 * unit)) if opening else _text(int(280 * unit)),
         "choice": {"enum": list(range(1, max(choices, 1) + 1))},
         "intensity": {"enum": _TENTHS},
-        **{name: {"enum": _RATINGS} for name in ("valence", "arousal", "dominance")},
+        **{name: {"enum": _RATINGS} for name in RATINGS},
     }
     return _object(**{name: shapes[name] for name in fields})
 

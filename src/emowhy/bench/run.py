@@ -29,11 +29,12 @@ from emowhy.bench.folder import ASKED, TaskFolder, write_json
 from emowhy.bench.score import Kind
 from emowhy.bench.scorers import Case, find_scorer
 from emowhy.bench.task import Rows, Task, draw, read_split
+from emowhy.defaults import LOCAL, default_adapter, default_strategy
 from emowhy.engines.base import Engine
 from emowhy.errors import EmowhyError, MissingError, UsageError, nearest
 from emowhy.models import EMBEDDED, find_adapter
 from emowhy.prompt import load_strategy
-from emowhy.reasoner import Reasoner, default_adapter, default_strategy
+from emowhy.reasoner import Reasoner
 from emowhy.run import Run
 from emowhy.specialists import DEFAULTS, Specialist, asks_engine, load_specialists
 from emowhy.taxonomy import find_taxonomy
@@ -103,12 +104,11 @@ class Ask:
         def add(way: Way) -> None:
             found.setdefault((way.model, way.adapter, way.strategy, way.hints), way)
 
+        prompts = Path(given) if (given := self.options.get("prompts")) else None
         for model, adapter in itertools.product(self.models, self.adapters):
             for strategy, hints in itertools.product(self.strategies, self.hints):
                 asked = task.strategy or strategy or default_strategy(self.engine, model)
-                named = adapter or default_adapter(
-                    self.engine, model, load_strategy(asked, self.options.get("prompts"))
-                )
+                named = adapter or default_adapter(self.engine, model, load_strategy(asked, prompts))
                 add(Way(model, asked, hints, adapter=named))
         for way in list(found.values()):
             if "no_hints" in self.arms:
@@ -125,7 +125,7 @@ class Ask:
         return way.name(len(self.models) > 1, len(self.adapters) > 1 or beside)
 
     def _has_adapter(self, way: Way) -> bool:
-        if self.engine not in ("transformers", "vllm"):
+        if self.engine not in LOCAL:
             return way.adapter not in (None, "none")
         return find_adapter(way.adapter, way.model or EMBEDDED) is not None
 

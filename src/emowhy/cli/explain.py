@@ -71,8 +71,9 @@ def explain(
 ) -> None:
     """Say which emotion, why, and which words say so, for every row of INPUT."""
     from emowhy.batch import Allowed
+    from emowhy.defaults import default_strategy
     from emowhy.read import read
-    from emowhy.reasoner import Reasoner, default_strategy
+    from emowhy.reasoner import Reasoner
 
     if (source is None) == (text is None):
         raise UsageError("give INPUT or --text, one of them", "emowhy explain dialogues.jsonl -o run")

@@ -10,21 +10,11 @@ from typing import Any
 from emowhy.engines.base import Engine
 from emowhy.errors import UsageError
 from emowhy.plugins import find_plugin
-from emowhy.schema import RATINGS
 from emowhy.specialists.base import Classifier, Specialist
 from emowhy.taxonomy import Taxonomy
 from emowhy.types import Clue, Sample
 
-__all__ = [
-    "DEFAULTS",
-    "SPECIALISTS",
-    "Classifier",
-    "Specialist",
-    "asks_engine",
-    "find_clues",
-    "load_specialists",
-    "usual_specialists",
-]
+__all__ = ["DEFAULTS", "SPECIALISTS", "Classifier", "Specialist", "asks_engine", "find_clues", "load_specialists"]
 
 SPECIALISTS = {
     "emotion": "emowhy.specialists.emotion:EmotionSpecialist",
@@ -39,11 +29,6 @@ SPECIALISTS = {
     "emotion32": "emowhy.specialists.emotion:Emotion32",
 }
 DEFAULTS = ("emotion", "cue")
-
-
-def usual_specialists(fields: Sequence[str]) -> tuple[str, ...]:
-    """The specialists that give hints where none is named: for a reply with ratings, one that rates is among them."""
-    return (*DEFAULTS, "valence") if set(fields) & set(RATINGS) else DEFAULTS
 
 
 def load_specialists(

@@ -12,6 +12,7 @@ from emowhy.engines.base import Engine
 from emowhy.errors import UsageError
 from emowhy.prompt import Policy, load_strategy, weigh
 from emowhy.reasoner import Job, Reasoner
+from emowhy.schema import RATINGS
 from emowhy.shown import show
 from emowhy.taxonomy import Taxonomy, normalise
 from emowhy.tune.draws import choose, draw_of
@@ -19,7 +20,7 @@ from emowhy.tune.gold import Gold, Unusable, read_gold, serves
 from emowhy.tune.hinting import Shown, hint
 from emowhy.tune.quotes import tell_quotes
 from emowhy.tune.recipe import RowsRecipe, SetRecipe, TaskName
-from emowhy.tune.scales import RATINGS, find_scale, rescale
+from emowhy.tune.scales import find_scale, rescale
 from emowhy.tune.tables import wordings
 from emowhy.tune.verbaliser import Facts
 from emowhy.types import Cause, Chat, Clue, Sample, Sampling

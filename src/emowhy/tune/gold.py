@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emowhy.schema import MOST_EMOTIONS, reply_schema
+from emowhy.schema import MOST_EMOTIONS, RATINGS, reply_schema
 from emowhy.taxonomy import Taxonomy, normalise
 from emowhy.tune.quotes import cue_quotes, gold_quotes
-from emowhy.tune.scales import RATINGS
 from emowhy.types import Cause, Clue, Sample
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from emowhy.types import Sample
 
-RATINGS = ("valence", "arousal", "dominance")
-
 
 @dataclass(frozen=True, slots=True)
 class Scale:
